@@ -17,7 +17,7 @@ from tests.conformance.scenario import Scenario, Step
 from tests.conformance.subject import Document, Subject
 from tests.conformance.wire import TYPES, Response, StreamEndedError, Wire, parse
 
-BARRIERS = 24
+BARRIERS = 60
 KINDS = {"grpc": "gRPC Go", "envoy": "envoy", "unknown": "acme-xds-client"}
 """``node.user_agent_name`` by the word of a scenario."""
 
@@ -85,6 +85,8 @@ class Client:
         self._barriers = 0
         self._first = True
         self.kind = "grpc"
+        self.settled = True
+        """False after a scripted request of which nothing yet shows that the server has read it."""
 
     async def next(self) -> Response:
         """Wait for a response; its nonce must be new on this stream."""
@@ -226,6 +228,7 @@ class Run:
             await self._publish(arguments)
             return
         client = self._client(arguments)
+        client.settled = step.verb != "send"
         if step.verb == "send":
             await client.send(self._resolved(arguments))
         elif step.verb == "expect":
@@ -259,6 +262,10 @@ class Run:
         return client
 
     async def _publish(self, arguments: Mapping[str, Any]) -> None:
+        for client in self._clients.values():
+            if not client.settled:  # Else the change could overtake the request.
+                await client.quiet()
+                client.settled = True
         self._world.change(arguments)
         await self._subject.publish(self._world.documents(), complete=self._world.complete)
 
