@@ -1,0 +1,106 @@
+"""Child processes for tests: ready line, kept log, killed whatever happens to the test run."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that was free a moment ago (another process may still take it)."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this child when the thread that started it ends: no orphan after -9."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class Proc:
+    """A child in its own process group; stdout is read as lines, stderr goes to a log file."""
+
+    def __init__(
+        self, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Start `argv`; `env` is added to the caller's environment. Raises OSError."""
+        self.log = log
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        with log.open("ab") as stderr:
+            self.popen = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        threading.Thread(target=self._pump, daemon=True).start()
+
+    def _pump(self) -> None:
+        assert self.popen.stdout is not None
+        for raw in self.popen.stdout:
+            self._lines.put(raw.decode("utf-8", "replace").rstrip("\n"))
+        self._lines.put(None)
+
+    def line(self, timeout: float) -> str:
+        """Next line of stdout; TimeoutError or EOFError (with the log's tail) without one."""
+        try:
+            text = self._lines.get(timeout=timeout)
+        except queue.Empty:
+            raise TimeoutError(f"no line in {timeout} s; log:\n{self.tail()}") from None
+        if text is None:
+            self._lines.put(None)
+            raise EOFError(f"process ended ({self.popen.poll()}); log:\n{self.tail()}")
+        return text
+
+    def ask(self, command: Mapping[str, Any], *, timeout: float = 60.0) -> dict[str, Any]:
+        """Send one JSON line, return the JSON object answered."""
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(json.dumps(command).encode() + b"\n")
+        self.popen.stdin.flush()
+        answer = json.loads(self.line(timeout))
+        assert isinstance(answer, dict)
+        return answer
+
+    def tail(self, lines: int = 40) -> str:
+        """Last lines of the log, for a failure's message."""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+    def kill9(self) -> None:
+        """Kill the whole group at once and wait for the end; harmless when already ended."""
+        try:
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.popen.wait()
+
+    def __enter__(self) -> Proc:
+        """Use as a context: the group is killed at the end."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Kill the group, and show the log if the block failed."""
+        self.kill9()
+        if kind is not None:
+            print(f"--- {self.log}\n{self.tail()}")
