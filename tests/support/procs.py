@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -48,7 +48,7 @@ class Proc:
                 stderr=stderr,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  one C call, takes no lock
             )
         threading.Thread(target=self._pump, daemon=True).start()
 
@@ -90,7 +90,7 @@ class Proc:
             pass
         self.popen.wait()
 
-    def __enter__(self) -> Proc:
+    def __enter__(self) -> Self:
         """Use as a context: the group is killed at the end."""
         return self
 

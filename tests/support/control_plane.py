@@ -1,0 +1,94 @@
+"""The product as a user runs it: `lbcontrol serve` in a child process, on free loopback ports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.procs import Proc, free_port
+
+_POLL_SECONDS = 0.05
+
+
+def lbcontrol() -> str:
+    """The command beside the running interpreter, where `make setup` installs it."""
+    return str(Path(sys.executable).with_name("lbcontrol"))
+
+
+def services_yaml(name: str, weights: Mapping[str, int]) -> str:
+    """A service file with one service whose endpoints (ip:port) have these weights."""
+    ends = [f'      - {{address: "{address}", weight: {w}}}' for address, w in weights.items()]
+    return "\n".join(["services:", f"  - name: {name}", "    endpoints:", *ends, ""])
+
+
+class ControlPlane:
+    """One control plane on fixed ports and one directory of files, so that it can be restarted."""
+
+    def __init__(self, home: Path) -> None:
+        """Keep files and log under `home`; nothing is started yet."""
+        self.files, self.log = home / "lbcontrol.d", home / "lbcontrol.log"
+        self.files.mkdir(parents=True)
+        self.grpc, self.admin, self.probe = (f"127.0.0.1:{free_port()}" for _ in range(3))
+        self.proc: Proc | None = None
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Put these files in place, each by an atomic rename."""
+        for name, text in files.items():
+            fresh = self.files / f".{name}.new"
+            fresh.write_text(text)
+            fresh.rename(self.files / name)
+
+    def start(self, files: Mapping[str, str] | None = None) -> None:
+        """Write `files`, start, return when ready; TimeoutError with the log after 20 s."""
+        self.write(files or {})
+        argv = [lbcontrol(), "serve", str(self.files), "--grpc", self.grpc]
+        self.proc = Proc([*argv, "--admin", self.admin, "--probe", self.probe], log=self.log)
+        deadline = time.monotonic() + 20.0
+        while not self._ready():
+            if self.proc.popen.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError(f"control plane not ready; log:\n{self.proc.tail()}")
+            time.sleep(_POLL_SECONDS)  # an HTTP probe has no event to wait for
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{self.probe}/readyz", timeout=1.0) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def kill9(self) -> None:
+        """Kill it as a crash would; also the way a test cleans up."""
+        if self.proc is not None:
+            self.proc.kill9()
+
+    def restart(self) -> None:
+        """kill -9, then start again on the same ports and files."""
+        self.kill9()
+        self.start()
+
+    def metrics(self) -> dict[str, float]:
+        """Samples of /metrics by full name with labels, as printed."""
+        with urllib.request.urlopen(f"http://{self.probe}/metrics", timeout=5.0) as answer:
+            lines = answer.read().decode().splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    def cli(self, *args: str) -> str:
+        """Run an operator's verb against this server; AssertionError when it fails."""
+        argv = [lbcontrol(), *args, "--admin", self.admin]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20.0, check=False)
+        assert done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def bootstrap(self) -> str:
+        """The xDS bootstrap a stock gRPC client reads from GRPC_XDS_BOOTSTRAP_CONFIG."""
+        server = {"server_uri": self.grpc, "channel_creds": [{"type": "insecure"}]}
+        node = {"id": "interop"}
+        features = {"server_features": ["xds_v3"]}
+        return json.dumps({"xds_servers": [server | features], "node": node})
