@@ -19,6 +19,7 @@ TYPES = {
     "EDS": PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment",
     "BOGUS": PREFIX + "example.NoSuchResource",
     "UNTYPED": "",
+    **{f"BOGUS{number}": f"{PREFIX}example.NoSuchResource{number}" for number in range(1, 18)},
 }
 """Type URL by the short name that scenarios use."""
 
