@@ -1,4 +1,17 @@
 """Protocols that clients and operators speak: each turns decisions into messages and messages into events.
 
-Belongs here: xDS, the native API, admin, health, reflection; all wire types. Does not belong here: sockets, tasks, registries.
+Belongs here: xDS, the native API, admin, health, reflection; all wire types.
+Does not belong here: sockets, tasks, registries.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+FRONTENDS: Mapping[str, str] = MappingProxyType(
+    {
+        "native": "lbcontrol.frontends.native:NativeFrontEnd",
+        "health": "lbcontrol.frontends.health:HealthFrontEnd",
+        "reflection": "lbcontrol.frontends.reflection:ReflectionFrontEnd",
+    }
+)
+"""Front end by name: ``module:class``, imported when it is served. Each class has ``name`` and ``methods()``."""

@@ -31,7 +31,7 @@ class ChangeEffect(_message.Message):
     durable: bool
     warnings: _containers.RepeatedCompositeFieldContainer[_common_pb2.ErrorDetail]
     undo: str
-    def __init__(self, dry_run: _Optional[bool] = ..., clients: _Optional[int] = ..., share_before: _Optional[float] = ..., share_after: _Optional[float] = ..., mark: _Optional[_Union[_common_pb2.Mark, _Mapping]] = ..., durable: _Optional[bool] = ..., warnings: _Optional[_Iterable[_Union[_common_pb2.ErrorDetail, _Mapping]]] = ..., undo: _Optional[str] = ...) -> None: ...
+    def __init__(self, dry_run: _Optional[bool] = ..., clients: _Optional[int] = ..., share_before: _Optional[float] = ..., share_after: _Optional[float] = ..., mark: _Optional[_Union[_common_pb2.Mark, _Mapping[str, object]]] = ..., durable: _Optional[bool] = ..., warnings: _Optional[_Iterable[_Union[_common_pb2.ErrorDetail, _Mapping[str, object]]]] = ..., undo: _Optional[str] = ...) -> None: ...
 
 class DrainRequest(_message.Message):
     __slots__ = ("service", "address", "reason", "expires_after", "dry_run")
@@ -45,7 +45,7 @@ class DrainRequest(_message.Message):
     reason: str
     expires_after: _duration_pb2.Duration
     dry_run: bool
-    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., reason: _Optional[str] = ..., expires_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., reason: _Optional[str] = ..., expires_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class DrainResponse(_message.Message):
     __slots__ = ("override", "effect")
@@ -53,7 +53,7 @@ class DrainResponse(_message.Message):
     EFFECT_FIELD_NUMBER: _ClassVar[int]
     override: _status_pb2.OverrideStatus
     effect: ChangeEffect
-    def __init__(self, override: _Optional[_Union[_status_pb2.OverrideStatus, _Mapping]] = ..., effect: _Optional[_Union[ChangeEffect, _Mapping]] = ...) -> None: ...
+    def __init__(self, override: _Optional[_Union[_status_pb2.OverrideStatus, _Mapping[str, object]]] = ..., effect: _Optional[_Union[ChangeEffect, _Mapping[str, object]]] = ...) -> None: ...
 
 class UndrainRequest(_message.Message):
     __slots__ = ("service", "address", "reason", "dry_run")
@@ -71,7 +71,7 @@ class UndrainResponse(_message.Message):
     __slots__ = ("effect",)
     EFFECT_FIELD_NUMBER: _ClassVar[int]
     effect: ChangeEffect
-    def __init__(self, effect: _Optional[_Union[ChangeEffect, _Mapping]] = ...) -> None: ...
+    def __init__(self, effect: _Optional[_Union[ChangeEffect, _Mapping[str, object]]] = ...) -> None: ...
 
 class SetWeightRequest(_message.Message):
     __slots__ = ("service", "address", "weight", "reason", "expires_after", "dry_run")
@@ -87,7 +87,7 @@ class SetWeightRequest(_message.Message):
     reason: str
     expires_after: _duration_pb2.Duration
     dry_run: bool
-    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., weight: _Optional[int] = ..., reason: _Optional[str] = ..., expires_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., weight: _Optional[int] = ..., reason: _Optional[str] = ..., expires_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class SetWeightResponse(_message.Message):
     __slots__ = ("override", "effect")
@@ -95,7 +95,7 @@ class SetWeightResponse(_message.Message):
     EFFECT_FIELD_NUMBER: _ClassVar[int]
     override: _status_pb2.OverrideStatus
     effect: ChangeEffect
-    def __init__(self, override: _Optional[_Union[_status_pb2.OverrideStatus, _Mapping]] = ..., effect: _Optional[_Union[ChangeEffect, _Mapping]] = ...) -> None: ...
+    def __init__(self, override: _Optional[_Union[_status_pb2.OverrideStatus, _Mapping[str, object]]] = ..., effect: _Optional[_Union[ChangeEffect, _Mapping[str, object]]] = ...) -> None: ...
 
 class ListOverridesRequest(_message.Message):
     __slots__ = ("service",)
@@ -109,7 +109,7 @@ class ListOverridesResponse(_message.Message):
     DURABLE_FIELD_NUMBER: _ClassVar[int]
     overrides: _containers.RepeatedCompositeFieldContainer[_status_pb2.OverrideStatus]
     durable: bool
-    def __init__(self, overrides: _Optional[_Iterable[_Union[_status_pb2.OverrideStatus, _Mapping]]] = ..., durable: _Optional[bool] = ...) -> None: ...
+    def __init__(self, overrides: _Optional[_Iterable[_Union[_status_pb2.OverrideStatus, _Mapping[str, object]]]] = ..., durable: _Optional[bool] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("service", "address", "client_id")
@@ -125,7 +125,7 @@ class ExplainResponse(_message.Message):
     __slots__ = ("explanations",)
     EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     explanations: _containers.RepeatedCompositeFieldContainer[_explain_pb2.Explanation]
-    def __init__(self, explanations: _Optional[_Iterable[_Union[_explain_pb2.Explanation, _Mapping]]] = ...) -> None: ...
+    def __init__(self, explanations: _Optional[_Iterable[_Union[_explain_pb2.Explanation, _Mapping[str, object]]]] = ...) -> None: ...
 
 class ListClientsRequest(_message.Message):
     __slots__ = ("service", "behind")
@@ -139,7 +139,7 @@ class ListClientsResponse(_message.Message):
     __slots__ = ("clients",)
     CLIENTS_FIELD_NUMBER: _ClassVar[int]
     clients: _containers.RepeatedCompositeFieldContainer[_status_pb2.ClientStatus]
-    def __init__(self, clients: _Optional[_Iterable[_Union[_status_pb2.ClientStatus, _Mapping]]] = ...) -> None: ...
+    def __init__(self, clients: _Optional[_Iterable[_Union[_status_pb2.ClientStatus, _Mapping[str, object]]]] = ...) -> None: ...
 
 class GetClientRequest(_message.Message):
     __slots__ = ("client_id", "service")
@@ -155,7 +155,7 @@ class GetClientResponse(_message.Message):
     SERVICES_FIELD_NUMBER: _ClassVar[int]
     client: _status_pb2.ClientStatus
     services: _containers.RepeatedCompositeFieldContainer[_status_pb2.SentService]
-    def __init__(self, client: _Optional[_Union[_status_pb2.ClientStatus, _Mapping]] = ..., services: _Optional[_Iterable[_Union[_status_pb2.SentService, _Mapping]]] = ...) -> None: ...
+    def __init__(self, client: _Optional[_Union[_status_pb2.ClientStatus, _Mapping[str, object]]] = ..., services: _Optional[_Iterable[_Union[_status_pb2.SentService, _Mapping[str, object]]]] = ...) -> None: ...
 
 class ListSourcesRequest(_message.Message):
     __slots__ = ()
@@ -165,7 +165,7 @@ class ListSourcesResponse(_message.Message):
     __slots__ = ("sources",)
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     sources: _containers.RepeatedCompositeFieldContainer[_status_pb2.SourceStatus]
-    def __init__(self, sources: _Optional[_Iterable[_Union[_status_pb2.SourceStatus, _Mapping]]] = ...) -> None: ...
+    def __init__(self, sources: _Optional[_Iterable[_Union[_status_pb2.SourceStatus, _Mapping[str, object]]]] = ...) -> None: ...
 
 class GetServiceRequest(_message.Message):
     __slots__ = ("service",)
@@ -193,4 +193,4 @@ class ListProblemsResponse(_message.Message):
     problems: _containers.RepeatedCompositeFieldContainer[_status_pb2.Problem]
     server_version: str
     started_at: _timestamp_pb2.Timestamp
-    def __init__(self, problems: _Optional[_Iterable[_Union[_status_pb2.Problem, _Mapping]]] = ..., server_version: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, problems: _Optional[_Iterable[_Union[_status_pb2.Problem, _Mapping[str, object]]]] = ..., server_version: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping[str, object]]] = ...) -> None: ...

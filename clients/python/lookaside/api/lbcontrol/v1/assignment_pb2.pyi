@@ -38,7 +38,7 @@ class AssignedEndpoint(_message.Message):
     health: _common_pb2.Health
     locality: _common_pb2.Locality
     priority: int
-    def __init__(self, address: _Optional[str] = ..., weight: _Optional[int] = ..., health: _Optional[_Union[_common_pb2.Health, str]] = ..., locality: _Optional[_Union[_common_pb2.Locality, _Mapping]] = ..., priority: _Optional[int] = ...) -> None: ...
+    def __init__(self, address: _Optional[str] = ..., weight: _Optional[int] = ..., health: _Optional[_Union[_common_pb2.Health, str]] = ..., locality: _Optional[_Union[_common_pb2.Locality, _Mapping[str, object]]] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class Drop(_message.Message):
     __slots__ = ("category", "percent")
@@ -62,7 +62,7 @@ class ClientPolicy(_message.Message):
     connect_timeout: _duration_pb2.Duration
     max_requests: int
     drops: _containers.RepeatedCompositeFieldContainer[Drop]
-    def __init__(self, picker: _Optional[_Union[Picker, str]] = ..., hash_header: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., connect_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_requests: _Optional[int] = ..., drops: _Optional[_Iterable[_Union[Drop, _Mapping]]] = ...) -> None: ...
+    def __init__(self, picker: _Optional[_Union[Picker, str]] = ..., hash_header: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., connect_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., max_requests: _Optional[int] = ..., drops: _Optional[_Iterable[_Union[Drop, _Mapping[str, object]]]] = ...) -> None: ...
 
 class Assignment(_message.Message):
     __slots__ = ("service", "mark", "version", "endpoints", "policy")
@@ -76,4 +76,4 @@ class Assignment(_message.Message):
     version: str
     endpoints: _containers.RepeatedCompositeFieldContainer[AssignedEndpoint]
     policy: ClientPolicy
-    def __init__(self, service: _Optional[str] = ..., mark: _Optional[_Union[_common_pb2.Mark, _Mapping]] = ..., version: _Optional[str] = ..., endpoints: _Optional[_Iterable[_Union[AssignedEndpoint, _Mapping]]] = ..., policy: _Optional[_Union[ClientPolicy, _Mapping]] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., mark: _Optional[_Union[_common_pb2.Mark, _Mapping[str, object]]] = ..., version: _Optional[str] = ..., endpoints: _Optional[_Iterable[_Union[AssignedEndpoint, _Mapping[str, object]]]] = ..., policy: _Optional[_Union[ClientPolicy, _Mapping[str, object]]] = ...) -> None: ...

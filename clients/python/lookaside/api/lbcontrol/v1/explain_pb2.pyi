@@ -20,7 +20,7 @@ class ExplainedStep(_message.Message):
     output: _struct_pb2.Struct
     reason: str
     event_id: str
-    def __init__(self, rule: _Optional[str] = ..., input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., output: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., reason: _Optional[str] = ..., event_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, rule: _Optional[str] = ..., input: _Optional[_Union[_struct_pb2.Struct, _Mapping[str, object]]] = ..., output: _Optional[_Union[_struct_pb2.Struct, _Mapping[str, object]]] = ..., reason: _Optional[str] = ..., event_id: _Optional[str] = ...) -> None: ...
 
 class Explanation(_message.Message):
     __slots__ = ("service", "address", "cohort", "mark", "steps", "weight", "share")
@@ -38,4 +38,4 @@ class Explanation(_message.Message):
     steps: _containers.RepeatedCompositeFieldContainer[ExplainedStep]
     weight: int
     share: float
-    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., cohort: _Optional[str] = ..., mark: _Optional[_Union[_common_pb2.Mark, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[ExplainedStep, _Mapping]]] = ..., weight: _Optional[int] = ..., share: _Optional[float] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., cohort: _Optional[str] = ..., mark: _Optional[_Union[_common_pb2.Mark, _Mapping[str, object]]] = ..., steps: _Optional[_Iterable[_Union[ExplainedStep, _Mapping[str, object]]]] = ..., weight: _Optional[int] = ..., share: _Optional[float] = ...) -> None: ...

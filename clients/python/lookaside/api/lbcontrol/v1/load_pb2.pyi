@@ -60,7 +60,7 @@ class LoadReport(_message.Message):
     service: str
     interval: _duration_pb2.Duration
     samples: _containers.RepeatedCompositeFieldContainer[LoadSample]
-    def __init__(self, service: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., samples: _Optional[_Iterable[_Union[LoadSample, _Mapping]]] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., samples: _Optional[_Iterable[_Union[LoadSample, _Mapping[str, object]]]] = ...) -> None: ...
 
 class RefusedSamples(_message.Message):
     __slots__ = ("reason", "count")

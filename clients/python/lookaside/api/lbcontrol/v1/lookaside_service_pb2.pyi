@@ -34,7 +34,7 @@ class AssignmentVerdict(_message.Message):
     version: str
     verdict: Verdict
     error: str
-    def __init__(self, service: _Optional[str] = ..., mark: _Optional[_Union[_common_pb2.Mark, _Mapping]] = ..., version: _Optional[str] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., error: _Optional[str] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., mark: _Optional[_Union[_common_pb2.Mark, _Mapping[str, object]]] = ..., version: _Optional[str] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., error: _Optional[str] = ...) -> None: ...
 
 class WatchAssignmentsRequest(_message.Message):
     __slots__ = ("client", "subscribe", "unsubscribe", "verdicts")
@@ -46,7 +46,7 @@ class WatchAssignmentsRequest(_message.Message):
     subscribe: _containers.RepeatedScalarFieldContainer[str]
     unsubscribe: _containers.RepeatedScalarFieldContainer[str]
     verdicts: _containers.RepeatedCompositeFieldContainer[AssignmentVerdict]
-    def __init__(self, client: _Optional[_Union[_common_pb2.ClientProfile, _Mapping]] = ..., subscribe: _Optional[_Iterable[str]] = ..., unsubscribe: _Optional[_Iterable[str]] = ..., verdicts: _Optional[_Iterable[_Union[AssignmentVerdict, _Mapping]]] = ...) -> None: ...
+    def __init__(self, client: _Optional[_Union[_common_pb2.ClientProfile, _Mapping[str, object]]] = ..., subscribe: _Optional[_Iterable[str]] = ..., unsubscribe: _Optional[_Iterable[str]] = ..., verdicts: _Optional[_Iterable[_Union[AssignmentVerdict, _Mapping[str, object]]]] = ...) -> None: ...
 
 class UnknownService(_message.Message):
     __slots__ = ("service", "error")
@@ -54,7 +54,7 @@ class UnknownService(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     service: str
     error: _common_pb2.ErrorDetail
-    def __init__(self, service: _Optional[str] = ..., error: _Optional[_Union[_common_pb2.ErrorDetail, _Mapping]] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., error: _Optional[_Union[_common_pb2.ErrorDetail, _Mapping[str, object]]] = ...) -> None: ...
 
 class WatchAssignmentsResponse(_message.Message):
     __slots__ = ("name", "assignment", "unknown")
@@ -64,7 +64,7 @@ class WatchAssignmentsResponse(_message.Message):
     name: str
     assignment: _assignment_pb2.Assignment
     unknown: UnknownService
-    def __init__(self, name: _Optional[str] = ..., assignment: _Optional[_Union[_assignment_pb2.Assignment, _Mapping]] = ..., unknown: _Optional[_Union[UnknownService, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., assignment: _Optional[_Union[_assignment_pb2.Assignment, _Mapping[str, object]]] = ..., unknown: _Optional[_Union[UnknownService, _Mapping[str, object]]] = ...) -> None: ...
 
 class GetAssignmentRequest(_message.Message):
     __slots__ = ("service", "client")
@@ -72,13 +72,13 @@ class GetAssignmentRequest(_message.Message):
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     service: str
     client: _common_pb2.ClientProfile
-    def __init__(self, service: _Optional[str] = ..., client: _Optional[_Union[_common_pb2.ClientProfile, _Mapping]] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., client: _Optional[_Union[_common_pb2.ClientProfile, _Mapping[str, object]]] = ...) -> None: ...
 
 class GetAssignmentResponse(_message.Message):
     __slots__ = ("assignment",)
     ASSIGNMENT_FIELD_NUMBER: _ClassVar[int]
     assignment: _assignment_pb2.Assignment
-    def __init__(self, assignment: _Optional[_Union[_assignment_pb2.Assignment, _Mapping]] = ...) -> None: ...
+    def __init__(self, assignment: _Optional[_Union[_assignment_pb2.Assignment, _Mapping[str, object]]] = ...) -> None: ...
 
 class ListServicesRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
@@ -106,7 +106,7 @@ class ServiceSummary(_message.Message):
     clients: int
     stale_sources: _containers.RepeatedScalarFieldContainer[str]
     age: _duration_pb2.Duration
-    def __init__(self, name: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., mark: _Optional[_Union[_common_pb2.Mark, _Mapping]] = ..., serving: _Optional[int] = ..., endpoints: _Optional[int] = ..., clients: _Optional[int] = ..., stale_sources: _Optional[_Iterable[str]] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., mark: _Optional[_Union[_common_pb2.Mark, _Mapping[str, object]]] = ..., serving: _Optional[int] = ..., endpoints: _Optional[int] = ..., clients: _Optional[int] = ..., stale_sources: _Optional[_Iterable[str]] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ...) -> None: ...
 
 class ListServicesResponse(_message.Message):
     __slots__ = ("services", "next_page_token")
@@ -114,7 +114,7 @@ class ListServicesResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     services: _containers.RepeatedCompositeFieldContainer[ServiceSummary]
     next_page_token: str
-    def __init__(self, services: _Optional[_Iterable[_Union[ServiceSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, services: _Optional[_Iterable[_Union[ServiceSummary, _Mapping[str, object]]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ReportLoadRequest(_message.Message):
     __slots__ = ("client", "reports")
@@ -122,7 +122,7 @@ class ReportLoadRequest(_message.Message):
     REPORTS_FIELD_NUMBER: _ClassVar[int]
     client: _common_pb2.ClientProfile
     reports: _containers.RepeatedCompositeFieldContainer[_load_pb2.LoadReport]
-    def __init__(self, client: _Optional[_Union[_common_pb2.ClientProfile, _Mapping]] = ..., reports: _Optional[_Iterable[_Union[_load_pb2.LoadReport, _Mapping]]] = ...) -> None: ...
+    def __init__(self, client: _Optional[_Union[_common_pb2.ClientProfile, _Mapping[str, object]]] = ..., reports: _Optional[_Iterable[_Union[_load_pb2.LoadReport, _Mapping[str, object]]]] = ...) -> None: ...
 
 class ReportLoadResponse(_message.Message):
     __slots__ = ("accepted", "refused", "interval")
@@ -132,7 +132,7 @@ class ReportLoadResponse(_message.Message):
     accepted: int
     refused: _containers.RepeatedCompositeFieldContainer[_load_pb2.RefusedSamples]
     interval: _duration_pb2.Duration
-    def __init__(self, accepted: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[_load_pb2.RefusedSamples, _Mapping]]] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, accepted: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[_load_pb2.RefusedSamples, _Mapping[str, object]]]] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ...) -> None: ...
 
 class RegisterRequest(_message.Message):
     __slots__ = ("service", "address", "weight", "locality", "health", "ttl")
@@ -148,7 +148,7 @@ class RegisterRequest(_message.Message):
     locality: _common_pb2.Locality
     health: _common_pb2.Health
     ttl: _duration_pb2.Duration
-    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., weight: _Optional[int] = ..., locality: _Optional[_Union[_common_pb2.Locality, _Mapping]] = ..., health: _Optional[_Union[_common_pb2.Health, str]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., weight: _Optional[int] = ..., locality: _Optional[_Union[_common_pb2.Locality, _Mapping[str, object]]] = ..., health: _Optional[_Union[_common_pb2.Health, str]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
     __slots__ = ("address", "ttl", "renew_after")
@@ -158,7 +158,7 @@ class RegisterResponse(_message.Message):
     address: str
     ttl: _duration_pb2.Duration
     renew_after: _duration_pb2.Duration
-    def __init__(self, address: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., renew_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, address: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., renew_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ...) -> None: ...
 
 class WithdrawRequest(_message.Message):
     __slots__ = ("service", "address")

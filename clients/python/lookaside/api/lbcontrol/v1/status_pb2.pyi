@@ -48,7 +48,7 @@ class ClientSubscription(_message.Message):
     behind: _duration_pb2.Duration
     state: ClientState
     rejection: _common_pb2.ErrorDetail
-    def __init__(self, service: _Optional[str] = ..., sent: _Optional[_Union[_common_pb2.Mark, _Mapping]] = ..., acknowledged: _Optional[_Union[_common_pb2.Mark, _Mapping]] = ..., behind: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[ClientState, str]] = ..., rejection: _Optional[_Union[_common_pb2.ErrorDetail, _Mapping]] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., sent: _Optional[_Union[_common_pb2.Mark, _Mapping[str, object]]] = ..., acknowledged: _Optional[_Union[_common_pb2.Mark, _Mapping[str, object]]] = ..., behind: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., state: _Optional[_Union[ClientState, str]] = ..., rejection: _Optional[_Union[_common_pb2.ErrorDetail, _Mapping[str, object]]] = ...) -> None: ...
 
 class ClientStatus(_message.Message):
     __slots__ = ("id", "kind", "version", "protocol", "address", "locality", "carrier", "stream_age", "subscriptions")
@@ -70,7 +70,7 @@ class ClientStatus(_message.Message):
     carrier: str
     stream_age: _duration_pb2.Duration
     subscriptions: _containers.RepeatedCompositeFieldContainer[ClientSubscription]
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[str] = ..., address: _Optional[str] = ..., locality: _Optional[_Union[_common_pb2.Locality, _Mapping]] = ..., carrier: _Optional[str] = ..., stream_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., subscriptions: _Optional[_Iterable[_Union[ClientSubscription, _Mapping]]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[str] = ..., address: _Optional[str] = ..., locality: _Optional[_Union[_common_pb2.Locality, _Mapping[str, object]]] = ..., carrier: _Optional[str] = ..., stream_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., subscriptions: _Optional[_Iterable[_Union[ClientSubscription, _Mapping[str, object]]]] = ...) -> None: ...
 
 class SentEndpoint(_message.Message):
     __slots__ = ("address", "health", "weight", "share", "locality", "priority", "sent_as")
@@ -88,7 +88,7 @@ class SentEndpoint(_message.Message):
     locality: _common_pb2.Locality
     priority: int
     sent_as: str
-    def __init__(self, address: _Optional[str] = ..., health: _Optional[_Union[_common_pb2.Health, str]] = ..., weight: _Optional[int] = ..., share: _Optional[float] = ..., locality: _Optional[_Union[_common_pb2.Locality, _Mapping]] = ..., priority: _Optional[int] = ..., sent_as: _Optional[str] = ...) -> None: ...
+    def __init__(self, address: _Optional[str] = ..., health: _Optional[_Union[_common_pb2.Health, str]] = ..., weight: _Optional[int] = ..., share: _Optional[float] = ..., locality: _Optional[_Union[_common_pb2.Locality, _Mapping[str, object]]] = ..., priority: _Optional[int] = ..., sent_as: _Optional[str] = ...) -> None: ...
 
 class SentService(_message.Message):
     __slots__ = ("service", "subscription", "endpoints", "resources")
@@ -100,7 +100,7 @@ class SentService(_message.Message):
     subscription: ClientSubscription
     endpoints: _containers.RepeatedCompositeFieldContainer[SentEndpoint]
     resources: _containers.RepeatedCompositeFieldContainer[SentResource]
-    def __init__(self, service: _Optional[str] = ..., subscription: _Optional[_Union[ClientSubscription, _Mapping]] = ..., endpoints: _Optional[_Iterable[_Union[SentEndpoint, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[SentResource, _Mapping]]] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., subscription: _Optional[_Union[ClientSubscription, _Mapping[str, object]]] = ..., endpoints: _Optional[_Iterable[_Union[SentEndpoint, _Mapping[str, object]]]] = ..., resources: _Optional[_Iterable[_Union[SentResource, _Mapping[str, object]]]] = ...) -> None: ...
 
 class SentResource(_message.Message):
     __slots__ = ("type", "name", "version", "body")
@@ -136,7 +136,7 @@ class SourceStatus(_message.Message):
     endpoints: int
     findings: _containers.RepeatedCompositeFieldContainer[_common_pb2.ErrorDetail]
     stale_for: _duration_pb2.Duration
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., up: _Optional[bool] = ..., synced: _Optional[bool] = ..., complete: _Optional[bool] = ..., last_event_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., services: _Optional[int] = ..., endpoints: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[_common_pb2.ErrorDetail, _Mapping]]] = ..., stale_for: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., up: _Optional[bool] = ..., synced: _Optional[bool] = ..., complete: _Optional[bool] = ..., last_event_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping[str, object]]] = ..., services: _Optional[int] = ..., endpoints: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[_common_pb2.ErrorDetail, _Mapping[str, object]]]] = ..., stale_for: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ...) -> None: ...
 
 class OverrideStatus(_message.Message):
     __slots__ = ("service", "address", "kind", "weight", "reason", "by", "created_at", "expires_at")
@@ -156,14 +156,14 @@ class OverrideStatus(_message.Message):
     by: str
     created_at: _timestamp_pb2.Timestamp
     expires_at: _timestamp_pb2.Timestamp
-    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., kind: _Optional[_Union[OverrideKind, str]] = ..., weight: _Optional[int] = ..., reason: _Optional[str] = ..., by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., kind: _Optional[_Union[OverrideKind, str]] = ..., weight: _Optional[int] = ..., reason: _Optional[str] = ..., by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping[str, object]]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping[str, object]]] = ...) -> None: ...
 
 class Problem(_message.Message):
-    __slots__ = ("error", "object", "since")
+    __slots__ = ("error", "subject", "since")
     ERROR_FIELD_NUMBER: _ClassVar[int]
-    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     error: _common_pb2.ErrorDetail
-    object: str
+    subject: str
     since: _timestamp_pb2.Timestamp
-    def __init__(self, error: _Optional[_Union[_common_pb2.ErrorDetail, _Mapping]] = ..., object: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, error: _Optional[_Union[_common_pb2.ErrorDetail, _Mapping[str, object]]] = ..., subject: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping[str, object]]] = ...) -> None: ...

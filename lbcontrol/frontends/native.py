@@ -1,0 +1,128 @@
+"""The native API on the clients' listener: WatchAssignments, GetAssignment, ListServices, ReportLoad, Register."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lookaside.api import METHODS
+from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
+
+from lbcontrol.frontends.native_check import checked_name, checked_profile, unknown_error
+from lbcontrol.frontends.native_encode import Encoder, mark_message, profile_of
+from lbcontrol.frontends.native_load import LoadStream
+from lbcontrol.frontends.native_ports import Directory, LoadSink, NativeClient, NativeLimits, Registrar
+from lbcontrol.frontends.native_register import Registering
+from lbcontrol.frontends.native_watch import WatchContext, WatchStream
+from lbcontrol.frontends.status import unary
+from lbcontrol.model.assignment import Decision
+from lbcontrol.model.clients import Peer, Role
+from lbcontrol.model.errors import InvalidRequestError
+from lbcontrol.model.findings import Finding
+from lbcontrol.runtime.ports import Authorizer, Clock, Method, StreamHandler
+
+SERVICE = "/lbcontrol.v1.LookasideService/"
+"""Prefix of the paths served here."""
+
+PAGE_MAX = 1_000
+"""Services in one answer of ListServices."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeParts:
+    """What the native API is built on."""
+
+    directory: Directory
+    authorizer: Authorizer
+    loads: LoadSink
+    registrar: Registrar
+    clock: Clock
+    limits: NativeLimits = NativeLimits()
+    registration_allow: tuple[str, ...] = ()
+    """Networks (CIDR) whose addresses a peer may register beside its own."""
+
+
+class NativeFrontEnd:
+    """The native protocol."""
+
+    name = "native"
+
+    def __init__(self, parts: NativeParts) -> None:
+        """Build on ``parts``; nothing runs until a transport calls a method."""
+        self._parts = parts
+        self._streams: set[WatchStream] = set()
+        self.encoder = Encoder()
+        self._watch = WatchContext(
+            parts.directory,
+            parts.authorizer,
+            self.encoder,
+            parts.clock,
+            parts.limits,
+            self._streams.add,
+            self._streams.discard,
+        )
+        self._registering = Registering(parts.registrar, parts.authorizer, parts.limits, parts.registration_allow)
+
+    def methods(self) -> Sequence[Method]:
+        """Return every method of LookasideService."""
+        most = self._parts.limits.message_bytes
+        unaries = {
+            "GetAssignment": unary(pb.GetAssignmentRequest, self._assignment),
+            "ListServices": unary(pb.ListServicesRequest, self._list),
+            "Register": unary(pb.RegisterRequest, self._registering.register),
+            "Withdraw": unary(pb.WithdrawRequest, self._registering.withdraw),
+        }
+        streams = {"WatchAssignments": self._watching, "ReportLoad": self._reporting}
+        paths = [path for path in METHODS if path.startswith(SERVICE)]
+        words = [(path, path.removeprefix(SERVICE)) for path in paths]
+        return [
+            Method(path, unary=unaries.get(word), stream=streams.get(word), max_message_bytes=most)
+            for path, word in words
+        ]
+
+    def clients(self) -> Sequence[NativeClient]:
+        """Return every open watch, for operators."""
+        return [stream.view() for stream in self._streams]
+
+    def _watching(self) -> StreamHandler:
+        return WatchStream(self._watch)
+
+    def _reporting(self) -> StreamHandler:
+        parts = self._parts
+        return LoadStream(parts.directory, parts.authorizer, parts.loads, clock=parts.clock, limits=parts.limits)
+
+    def _may_read(self, peer: Peer, decision: Decision) -> bool:
+        return self._parts.authorizer.allows(peer.identity, Role.READ, decision.service)
+
+    async def _assignment(self, request: pb.GetAssignmentRequest, peer: Peer) -> pb.GetAssignmentResponse:
+        name = checked_name(request.service, self._parts.limits)
+        profile = profile_of(checked_profile(request.client, self._parts.limits))
+        decision = self._parts.directory.decision(name)
+        if decision is None or not self._may_read(peer, decision):
+            raise unknown_error(name)
+        encoded = self.encoder.encoded(decision, decision.cohort_for(profile.locality))
+        return pb.GetAssignmentResponse(assignment=encoded.message)
+
+    async def _list(self, request: pb.ListServicesRequest, peer: Peer) -> pb.ListServicesResponse:
+        size = request.page_size or PAGE_MAX
+        if size > PAGE_MAX:
+            what = f"page_size is {size}"
+            raise InvalidRequestError(Finding("LB325", what, at="page_size", why=f"the limit is {PAGE_MAX}"))
+        decisions = sorted(self._parts.directory.decisions(), key=lambda decision: decision.service)
+        after = [d for d in decisions if d.service > request.page_token and self._may_read(peer, d)]
+        page = after[:size]
+        more = page[-1].service if len(after) > size else ""
+        return pb.ListServicesResponse(services=[self._summary(each) for each in page], next_page_token=more)
+
+    def _summary(self, decision: Decision) -> pb.ServiceSummary:
+        endpoints = {e.address: e for a in decision.assignments.values() for e in a.endpoints}.values()
+        names = {decision.service, *decision.aliases}
+        return pb.ServiceSummary(
+            name=decision.service,
+            aliases=decision.aliases,
+            mark=mark_message(decision.mark),
+            serving=sum(endpoint.health.takes_new_work for endpoint in endpoints),
+            endpoints=len(endpoints),
+            clients=sum(any(s.name in names for s in client.subscriptions) for client in self.clients()),
+            stale_sources=decision.stale_sources,
+        )

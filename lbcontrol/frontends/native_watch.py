@@ -1,0 +1,210 @@
+"""WatchAssignments: one client's watch as a state machine.
+
+There is no queue: a changed name is only marked, and what is sent is what is newest when the outlet can take it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
+
+from lbcontrol.frontends.native_check import checked_name, checked_profile, unknown_finding
+from lbcontrol.frontends.native_encode import Encoded, Encoder, profile_of, unknown_payload
+from lbcontrol.frontends.native_ports import Directory, NativeClient, NativeLimits, NativeSubscription
+from lbcontrol.frontends.status import OK, parsed, status_of
+from lbcontrol.model.assignment import Decision
+from lbcontrol.model.clients import ClientProfile, Peer, Role
+from lbcontrol.model.errors import InvalidRequestError, LbControlError
+from lbcontrol.model.findings import Finding
+from lbcontrol.model.rendering import Payload
+from lbcontrol.runtime.ports import Authorizer, Clock, Metadata, Outlet
+
+UNKNOWN = "unknown"
+"""Stands for a version where the client was told that nobody serves the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchContext:
+    """What all watches share."""
+
+    directory: Directory
+    authorizer: Authorizer
+    encoder: Encoder
+    clock: Clock
+    limits: NativeLimits
+    opened: Callable[[WatchStream], None]
+    """Told of each stream that begins."""
+    closed: Callable[[WatchStream], None]
+    """Told of each stream that ended."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    """One name a client follows."""
+
+    stop: Callable[[], None]
+    sent: Encoded | None = None
+    told: str = ""
+    """Version sent last, ``UNKNOWN``, or empty for nothing."""
+    acknowledged: str = ""
+    parked: str = ""
+    """Version the client rejected; not sent again."""
+    rejection: Finding | None = None
+
+
+class WatchStream:
+    """The server's side of one WatchAssignments call."""
+
+    def __init__(self, context: WatchContext) -> None:
+        """Wait for ``opened``."""
+        self._context = context
+        self._followed: dict[str, _Followed] = {}
+        self._changed: dict[str, None] = {}
+        self._profile: ClientProfile | None = None
+        self._peer = Peer("")
+        self._opened_at = 0.0
+        self._outlet: Outlet | None = None
+
+    def opened(self, peer: Peer, metadata: Metadata, outlet: Outlet) -> None:
+        """Begin."""
+        del metadata
+        self._peer = peer
+        self._outlet = outlet
+        self._opened_at = self._context.clock.now()
+        self._context.opened(self)
+
+    def received(self, message: bytes) -> None:
+        """Take one request; a bad one ends the stream."""
+        try:
+            self._take(parsed(pb.WatchAssignmentsRequest, message))
+        except LbControlError as error:
+            self._end(error)
+        else:
+            self._flush()
+
+    def half_closed(self) -> None:
+        """The client asks for nothing more: end in peace."""
+        if self._outlet is not None:
+            self._outlet.end(OK)
+            self._release()
+
+    def writable(self) -> None:
+        """Send what changed meanwhile."""
+        self._flush()
+
+    def closed(self, reason: str) -> None:
+        """Let go of everything."""
+        del reason
+        self._release()
+        self._context.closed(self)
+
+    def view(self) -> NativeClient:
+        """Return how the client stands, for operators."""
+        subscriptions = tuple(
+            NativeSubscription(name, each.sent.decision if each.sent else None, each.acknowledged, each.rejection)
+            for name, each in sorted(self._followed.items())
+        )
+        return NativeClient(self._profile or ClientProfile(), self._peer, self._opened_at, subscriptions)
+
+    def _take(self, request: pb.WatchAssignmentsRequest) -> None:
+        limits = self._context.limits
+        if self._profile is None:
+            self._profile = profile_of(checked_profile(request.client, limits))
+        for name in request.unsubscribe:
+            self._unfollow(name)
+        for name in request.subscribe:
+            self._follow(checked_name(name, limits))
+        for verdict in request.verdicts:
+            self._judge(verdict)
+
+    def _follow(self, name: str) -> None:
+        if name in self._followed:
+            return
+        most = self._context.limits.names_per_stream
+        if len(self._followed) >= most:
+            what = f"more than {most} names on one stream"
+            raise InvalidRequestError(Finding("LB322", what, at="subscribe", do="open a second stream for the rest"))
+        self._followed[name] = _Followed(self._context.directory.watch(name, lambda: self._mark(name)))
+        self._changed[name] = None
+
+    def _unfollow(self, name: str) -> None:
+        followed = self._followed.pop(name, None)
+        self._changed.pop(name, None)
+        if followed is not None:
+            followed.stop()
+
+    def _judge(self, verdict: pb.AssignmentVerdict) -> None:
+        for followed in self._followed.values():
+            if followed.sent is None or followed.sent.decision.service != verdict.service:
+                continue
+            if verdict.version != followed.told:
+                continue  # About something replaced meanwhile.
+            if verdict.verdict == pb.VERDICT_REJECTED:
+                kept = verdict.error.encode()[: self._context.limits.error_detail_bytes].decode(errors="ignore")
+                what = f'the client rejected "{verdict.service}", version {verdict.version}'
+                followed.parked = verdict.version
+                followed.rejection = Finding("LB301", what, why=kept, effect="it stays on its last good list")
+            else:
+                followed.acknowledged = verdict.version
+                followed.rejection = None
+
+    def _mark(self, name: str) -> None:
+        self._changed[name] = None
+        self._flush()
+
+    def _flush(self) -> None:
+        for name in list(self._changed):
+            if self._outlet is None:
+                return
+            if name not in self._changed:
+                continue  # Sent meanwhile: an outlet may call writable() from within offer().
+            del self._changed[name]
+            if not self._send(name):
+                self._changed[name] = None  # Stays marked; writable() comes.
+                return
+
+    def _send(self, name: str) -> bool:
+        """Send what is newest of ``name`` unless the client has it; False when the outlet refused."""
+        followed = self._followed[name]
+        version, encoded, payload = self._newest(name)
+        if payload is None or self._outlet is None or version in (followed.told, followed.parked):
+            return True
+        before = followed.told, followed.sent
+        followed.told, followed.sent = version, encoded
+        if self._outlet.offer(payload):
+            return True
+        followed.told, followed.sent = before
+        return False
+
+    def _newest(self, name: str) -> tuple[str, Encoded | None, Payload | None]:
+        """Return version, encoding and payload of what is true of ``name`` now; no payload for silence."""
+        directory = self._context.directory
+        decision = self._readable(directory.decision(name))
+        if decision is not None:
+            locality = (self._profile or ClientProfile()).locality
+            encoded = self._context.encoder.encoded(decision, decision.cohort_for(locality))
+            return encoded.message.version, encoded, encoded.payload(name)
+        hidden = directory.decision(name) is not None and directory.ready
+        if not hidden:
+            self._context.encoder.forget(name)  # Removed: its last encoding need not be kept.
+        if hidden or directory.is_unknown(name):  # Forbidden and unknown look alike.
+            return UNKNOWN, None, unknown_payload(name, unknown_finding(name))
+        return "", None, None
+
+    def _readable(self, decision: Decision | None) -> Decision | None:
+        if decision is None:
+            return None
+        allowed = self._context.authorizer.allows(self._peer.identity, Role.READ, decision.service)
+        return decision if allowed else None
+
+    def _end(self, error: LbControlError) -> None:
+        if self._outlet is not None:
+            self._outlet.end(status_of(error))
+        self._release()
+
+    def _release(self) -> None:
+        for name in list(self._followed):
+            self._unfollow(name)
+        self._outlet = None
