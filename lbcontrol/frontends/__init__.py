@@ -10,6 +10,7 @@ from types import MappingProxyType
 FRONTENDS: Mapping[str, str] = MappingProxyType(
     {
         "native": "lbcontrol.frontends.native:NativeFrontEnd",
+        "admin": "lbcontrol.frontends.admin:AdminFrontEnd",
         "health": "lbcontrol.frontends.health:HealthFrontEnd",
         "reflection": "lbcontrol.frontends.reflection:ReflectionFrontEnd",
     }
