@@ -1,0 +1,46 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup check test demo lint types layers proto proto-check interop lock fmt clean
+BIN := .venv/bin
+
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## makes .venv with everything in it; instant when nothing changed
+	@scripts/setup
+
+check: setup ## the quick gate, under 90 s: format, lint, types, layers, architecture, unit, property, protos
+	@scripts/check
+
+test: setup ## the whole suite with its coverage gate; what is not installed prints NOT RUN
+	@scripts/test
+
+demo: setup ## control plane, backends and a client on this machine, to break and to watch
+	@$(BIN)/lbcontrol demo
+
+lint: setup ## ruff: format and rules
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: setup ## mypy, strict
+	@$(BIN)/mypy
+
+layers: setup ## import-linter: who may import whom
+	@$(BIN)/lint-imports
+
+proto: setup ## generates code from protos/
+	@scripts/proto
+
+proto-check: setup ## generated code is up to date; buf lint and breaking
+	@scripts/proto check
+
+interop: setup ## real clients against the real control plane
+	@$(BIN)/pytest tests/interop
+
+lock: setup ## writes requirements/*.lock anew; make lock ARGS=--upgrade takes the newest versions
+	@scripts/lock $(ARGS)
+
+fmt: setup ## formats, and repairs what ruff can
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+clean: ## removes .venv and caches of this checkout
+	@rm -rf .venv .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

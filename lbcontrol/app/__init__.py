@@ -1,0 +1,4 @@
+"""The composition root: configuration, CLI, server start and stop, demo.
+
+Belongs here: what wires the parts together. Nothing imports this package.
+"""
