@@ -30,7 +30,7 @@ def build() -> Path:
     home = os.environ.get("LBCONTROL_COMPONENTS", str(Path.home() / ".cache" / "lbcontrol-components"))
     binary = Path(home) / "control-group" / "control-group"
     binary.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["go", "build", "-o", str(binary), "."], cwd=SOURCE, check=True, capture_output=True)  # noqa: S607
+    subprocess.run(["go", "build", "-o", str(binary), "."], cwd=SOURCE, check=True, capture_output=True)
     return binary
 
 
@@ -87,7 +87,7 @@ class ControlGroup:
 
     def __init__(self, binary: Path) -> None:
         """Start the process and connect."""
-        self._process = subprocess.Popen([str(binary)], stdout=subprocess.PIPE, text=True)  # noqa: S603
+        self._process = subprocess.Popen([str(binary)], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         ports = json.loads(self._process.stdout.readline())
         self._control = f"http://{ports['control']}/state"

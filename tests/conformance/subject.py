@@ -41,7 +41,7 @@ class GrpcWire:
 
     def __init__(self, channel: grpc.aio.Channel, variant: str) -> None:
         """Start the call on ``channel``."""
-        self._call = channel.stream_stream(METHODS[variant], None, None)(None)
+        self._call: grpc.aio.StreamStreamCall[Any, Any] = channel.stream_stream(METHODS[variant], None, None)(None)
 
     async def send(self, message: bytes) -> None:
         """Send one request; a stream that already ended shows at the next ``receive``."""

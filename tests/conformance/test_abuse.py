@@ -98,7 +98,7 @@ async def bystander_is_served(subject: Subject, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ABUSERS)
-def test_control_group_serves_bystander_beside_abuser(name: str, control_group: ControlGroup) -> None:  # noqa: F811
+def test_control_group_serves_bystander_beside_abuser(name: str, control_group: ControlGroup) -> None:
     """A NACK storm, a client that never ACKs and 10,000 names leave another stream unharmed."""
 
     async def run() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from tests.conformance.control_group import ControlGroup, build
 from tests.conformance.runner import MismatchError, Run
 from tests.conformance.scenario import Scenario, load
+from tests.support.require import need
 
 SCENARIOS = load()
 
@@ -19,10 +18,7 @@ SCENARIOS = load()
 @pytest.fixture(scope="module")
 def control_group() -> Iterator[ControlGroup]:
     """One go-control-plane for all scenarios of this module."""
-    if shutil.which("go") is None:
-        if os.environ.get("LBCONTROL_REQUIRE") == "all":
-            pytest.fail("the conformance control group needs Go")
-        pytest.skip("NOT RUN: conformance control group (needs Go)")
+    need("go")
     subject = ControlGroup(build())
     yield subject
     subject.stop()
@@ -50,7 +46,6 @@ def test_scenarios_are_many_distinct_and_cited() -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
 def test_control_group_differs_exactly_where_listed(scenario: Scenario, control_group: ControlGroup) -> None:
     """go-control-plane passes a scenario if and only if the scenario lists no difference."""
-
     failures = [asyncio.run(outcome(scenario, control_group)) for _ in range(scenario.runs)]
     found = next((failure for failure in failures if failure), None)
     if not scenario.differs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -164,10 +163,10 @@ class Subscriptions(RuleBasedStateMachine):
 
 
 @pytest.fixture(params=["sotw", "delta"])
-def machine(request: pytest.FixtureRequest, control_group: ControlGroup) -> Iterator[type[Subscriptions]]:  # noqa: F811
+def machine(request: pytest.FixtureRequest, control_group: ControlGroup) -> type[Subscriptions]:
     """The state machine of one variant, on the control group."""
     bound = {"variant": request.param, "subject": control_group, "strict": request.param == "delta"}
-    yield type("Bound", (Subscriptions,), bound)
+    return type("Bound", (Subscriptions,), bound)
 
 
 def test_control_group_client_holds_what_is_published(machine: type[Subscriptions]) -> None:

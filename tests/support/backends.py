@@ -67,7 +67,7 @@ class _Backend:
         async def slow(request: bytes, context: Any) -> bytes:
             return await self.answer(request, context, seconds=SLOW_SECONDS)
 
-        table = {
+        table: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "Echo": grpc.unary_unary_rpc_method_handler(echo),
             "Slow": grpc.unary_unary_rpc_method_handler(slow),
         }

@@ -60,8 +60,7 @@ class Client:
         """Open `channels` channels; an own subchannel pool keeps their connections apart."""
         options = [("grpc.use_local_subchannel_pool", 1)]
         self.channels = [
-            grpc.aio.insecure_channel(target, options=[*options, ("lab.channel", i)])
-            for i in range(channels)
+            grpc.aio.insecure_channel(target, options=[*options, ("lab.channel", i)]) for i in range(channels)
         ]
         self.load: asyncio.Task[dict[str, Any]] | None = None
         self.stopping = asyncio.Event()

@@ -68,7 +68,7 @@ class ControlPlane:
             self.proc.kill9()
 
     def restart(self) -> None:
-        """kill -9, then start again on the same ports and files."""
+        """Kill with signal 9, then start again on the same ports and files."""
         self.kill9()
         self.start()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -34,9 +35,7 @@ def _die_with_parent() -> None:
 class Proc:
     """A child in its own process group; stdout is read as lines, stderr goes to a log file."""
 
-    def __init__(
-        self, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
         """Start `argv`; `env` is added to the caller's environment. Raises OSError."""
         self.log = log
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -84,10 +83,8 @@ class Proc:
 
     def kill9(self) -> None:
         """Kill the whole group at once and wait for the end; harmless when already ended."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.popen.wait()
 
     def __enter__(self) -> Self:

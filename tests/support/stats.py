@@ -39,10 +39,7 @@ class Share:
 
     def __str__(self) -> str:
         """One printable line for the test's output."""
-        return (
-            f"{self.name}: seen {self.seen} wanted {self.wanted:.0f} "
-            f"error {self.error:+.1%} p {self.p_value:.2g}"
-        )
+        return f"{self.name}: seen {self.seen} wanted {self.wanted:.0f} error {self.error:+.1%} p {self.p_value:.2g}"
 
 
 def shares(seen: Mapping[str, int], weights: Mapping[str, int]) -> list[Share]:
@@ -62,9 +59,7 @@ def shares(seen: Mapping[str, int], weights: Mapping[str, int]) -> list[Share]:
     return result
 
 
-def assert_split(
-    seen: Mapping[str, int], weights: Mapping[str, int], *, p_min: float = 1e-6
-) -> list[Share]:
+def assert_split(seen: Mapping[str, int], weights: Mapping[str, int], *, p_min: float = 1e-6) -> list[Share]:
     """Print every share with its error, then fail if one is unlikelier than `p_min`.
 
     The 8 % figure is printed, not judged: at weight 1 of 8 noise alone passes it now and then.

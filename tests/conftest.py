@@ -1,0 +1,56 @@
+"""Rules for every test: a marker and a time limit by folder, no task left behind, a list of what was not run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.require import NOT_RUN
+
+TESTS = Path(__file__).parent
+UNIT_SECONDS = 5
+"""Time limit of a unit test; others have the 60 s of pyproject.toml unless they ask for more."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its folder; give unit tests their short limit and async tests the leak check."""
+    for item in items:
+        tier = item.path.relative_to(TESTS).parts[0]
+        if (TESTS / tier).is_dir():
+            item.add_marker(tier)
+        if tier == "unit" and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(UNIT_SECONDS))
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.fixturenames.insert(0, "no_task_left_behind")  # first set up is last torn down: after all others
+
+
+@pytest.fixture
+async def no_task_left_behind() -> AsyncIterator[None]:
+    """Fail an async test after which tasks are still running that it or its fixtures started."""
+    before = asyncio.all_tasks()
+    yield
+    leaked = asyncio.all_tasks() - before - {asyncio.current_task()}
+    for task in leaked:
+        task.cancel()
+    if leaked:
+        await asyncio.wait(leaked, timeout=1.0)
+        pytest.fail("tasks left behind: " + ", ".join(sorted(repr(task.get_coro()) for task in leaked)), pytrace=False)
+
+
+def _reasons(skipped: list[pytest.TestReport]) -> Iterator[str]:
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        if reason.startswith(NOT_RUN):
+            yield reason
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line per reason what was not run here."""
+    for reason, count in sorted(Counter(_reasons(terminalreporter.stats.get("skipped", []))).items()):
+        terminalreporter.write_line(f"{reason} ({count} tests)", yellow=True)
