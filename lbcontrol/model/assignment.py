@@ -75,7 +75,10 @@ class Decision:
     """True when every source that could define the service says it does not exist."""
     urgency: Urgency = Urgency.IMMEDIATE
     cause: str = ""
-    """Short reason for people and metrics: ``endpoints``, ``health``, ``weight``, ``drain``, ``policy``, ``restored``, ``removed``."""
+    """Short reason for people and metrics.
+
+    One of ``endpoints``, ``health``, ``weight``, ``drain``, ``policy``, ``restored``, ``removed``.
+    """
     stale_sources: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
 

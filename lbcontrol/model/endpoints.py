@@ -78,7 +78,7 @@ class Locality:
     sub_zone: str = ""
 
     def __str__(self) -> str:
-        return "/".join((self.region, self.zone, self.sub_zone)).rstrip("/") or "-"
+        return f"{self.region}/{self.zone}/{self.sub_zone}".rstrip("/") or "-"
 
     @property
     def has_zone(self) -> bool:

@@ -1,4 +1,6 @@
-"""The lbcontrol API as messages: ``lookaside.api.lbcontrol.v1`` is generated from ``protos/``, and ``METHODS`` lists its RPCs.
+"""The lbcontrol API as messages.
+
+``lookaside.api.lbcontrol.v1`` is generated from ``protos/``, and ``METHODS`` lists its RPCs.
 
 Belongs here: generated messages and what follows from their descriptors. Does not belong here: calls, channels, grpc.
 """
