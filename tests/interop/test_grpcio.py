@@ -107,9 +107,7 @@ def test_grpcio_fails_fast_when_the_service_is_unknown(tmp_path: Path, plane: Co
     assert answer["errors"][0]["seconds"] < 2.0
 
 
-def test_grpcio_keeps_calling_when_the_control_plane_is_down(
-    plane: ControlPlane, client: Proc
-) -> None:
+def test_grpcio_keeps_calling_when_the_control_plane_is_down(plane: ControlPlane, client: Proc) -> None:
     """After kill -9 the last configuration goes on serving."""
     client.ask({"cmd": "call", "n": 100})
     plane.kill9()
