@@ -52,6 +52,7 @@ class ControlPlane:
         deadline = time.monotonic() + 20.0
         while not self._ready():
             if self.proc.popen.poll() is not None or time.monotonic() > deadline:
+                self.kill9()
                 raise TimeoutError(f"control plane not ready; log:\n{self.proc.tail()}")
             time.sleep(_POLL_SECONDS)  # an HTTP probe has no event to wait for
 

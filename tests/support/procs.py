@@ -49,7 +49,8 @@ class Proc:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509  one C call, takes no lock
             )
-        threading.Thread(target=self._pump, daemon=True).start()
+        self._reader = threading.Thread(target=self._pump, daemon=True)
+        self._reader.start()
 
     def _pump(self) -> None:
         assert self.popen.stdout is not None
@@ -86,6 +87,11 @@ class Proc:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
+        self._reader.join(timeout=5.0)  # ends with the last writer of the pipe
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
     def __enter__(self) -> Self:
         """Use as a context: the group is killed at the end."""
