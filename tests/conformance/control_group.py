@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import subprocess
 import urllib.request
 from collections.abc import Sequence
@@ -20,18 +19,8 @@ from envoy.config.route.v3 import route_pb2
 
 from tests.conformance.subject import Document, GrpcWire
 
-SOURCE = Path(__file__).parent / "control_group"
 HEALTH = {"Serving": 1, "Draining": 3, "NotServing": 2, "Unknown": 0}
 """envoy.config.core.v3.HealthStatus by the word of a service file."""
-
-
-def build() -> Path:
-    """Build the control group into the components cache (Go's own cache makes it quick) and return the binary."""
-    home = os.environ.get("LBCONTROL_COMPONENTS", str(Path.home() / ".cache" / "lbcontrol-components"))
-    binary = Path(home) / "control-group" / "control-group"
-    binary.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["go", "build", "-o", str(binary), "."], cwd=SOURCE, check=True, capture_output=True)
-    return binary
 
 
 def _endpoints(service: Document) -> endpoint_pb2.ClusterLoadAssignment:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.control_group import ControlGroup, build
+from tests.conformance.control_group import ControlGroup
 from tests.conformance.runner import MismatchError, Run
 from tests.conformance.scenario import Scenario, load
-from tests.support.require import need
+from tests.support.require import component
 
 SCENARIOS = load()
 
@@ -18,8 +18,7 @@ SCENARIOS = load()
 @pytest.fixture(scope="module")
 def control_group() -> Iterator[ControlGroup]:
     """One go-control-plane for all scenarios of this module."""
-    need("go")
-    subject = ControlGroup(build())
+    subject = ControlGroup(component("control-group"))
     yield subject
     subject.stop()
 
