@@ -8,12 +8,12 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from lbcontrol.frontends.status import OK, parsed, require, status_of
+from lbcontrol.frontends.status import INVALID_ARGUMENT_NUMBER, NOT_FOUND_NUMBER, OK, parsed, require, status_of
 from lbcontrol.model.clients import Peer, Role
 from lbcontrol.model.errors import LbControlError
 from lbcontrol.model.rendering import Payload
 from lbcontrol.pb.grpc.reflection.v1 import reflection_pb2 as pb
-from lbcontrol.runtime.ports import Authorizer, Metadata, Method, Outlet, StatusCode, StreamHandler
+from lbcontrol.runtime.ports import Authorizer, Metadata, Method, Outlet, StreamHandler
 
 V1 = "grpc.reflection.v1"
 V1ALPHA = "grpc.reflection.v1alpha"
@@ -72,10 +72,10 @@ class Catalogue:
             elif kind is not None:
                 response.file_descriptor_response.file_descriptor_proto.extend(_closure(self._file(kind, request)))
             else:
-                response.error_response.error_code = int(StatusCode.INVALID_ARGUMENT)
+                response.error_response.error_code = INVALID_ARGUMENT_NUMBER
                 response.error_response.error_message = "nothing was asked"
         except KeyError:
-            response.error_response.error_code = int(StatusCode.NOT_FOUND)
+            response.error_response.error_code = NOT_FOUND_NUMBER
             response.error_response.error_message = "no such name"
         return response
 

@@ -29,6 +29,11 @@ from lbcontrol.runtime.ports import Authorizer, Metadata, Status, StatusCode, St
 OK = Status(StatusCode.OK)
 """The call is done."""
 
+NOT_FOUND_NUMBER = int(StatusCode.NOT_FOUND)
+"""For protocols that carry a code inside a message."""
+INVALID_ARGUMENT_NUMBER = int(StatusCode.INVALID_ARGUMENT)
+"""For protocols that carry a code inside a message."""
+
 CODES: tuple[tuple[type[LbControlError], StatusCode], ...] = (
     (InvalidRequestError, StatusCode.INVALID_ARGUMENT),
     (NotFoundError, StatusCode.NOT_FOUND),
