@@ -126,12 +126,22 @@ Form = EndpointsForm | ClusterForm | RouteForm | ListenerForm | AssignmentForm
 class Resource:
     """One encoded resource: made once, shared by every stream that gets it."""
 
-    __slots__ = ("body", "form", "name", "type", "version")
+    __slots__ = ("body", "form", "name", "service", "type", "version")
 
-    def __init__(self, type: ResourceType, name: str, *, version: str, body: bytes, form: Form | None) -> None:  # noqa: A002  (field's term)
-        """Keep the bytes; ``version`` is the digest of ``body``."""
+    def __init__(
+        self,
+        type: ResourceType,  # noqa: A002  (field's term)
+        name: str,
+        *,
+        version: str,
+        body: bytes,
+        form: Form | None,
+        service: str = "",
+    ) -> None:
+        """Keep the bytes; ``version`` is the digest of ``body``; ``service`` is empty for a stand-in."""
         self.type = type
         self.name = name
+        self.service = service
         self.version = version
         self.body = body
         self.form = form
