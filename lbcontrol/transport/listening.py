@@ -55,13 +55,6 @@ class Listen:
             return socket.AF_UNIX
         return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
-    @property
-    def is_local(self) -> bool:
-        """True when only this machine can reach it."""
-        if self.path is not None:
-            return True
-        return self.host == "::1" or self.host.startswith("127.")
-
     def __str__(self) -> str:
         if self.path is not None:
             return f"{UNIX}{self.path}"
