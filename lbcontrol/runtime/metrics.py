@@ -16,6 +16,8 @@ PROTOCOLS = ("xds", "native")
 TYPES = tuple(kind.value for kind in ResourceType)
 VERDICTS = ("ack", "nack", "stale")
 CAUSES = ("endpoints", "health", "weight", "drain", "policy", "restored", "removed")
+PARTS = ("engine", "hub", "compile", "follower", "subscriber", "source", "persistence")
+"""Where an exception that nobody expected was caught."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Buckets of every histogram of durations."""
 
@@ -63,6 +65,12 @@ class Metrics:
         )
         self.rejected_total = self._counter("rejected_total", "Inputs refused by a limit.", ("layer", "reason"))
         self.state_write_errors_total = self._counter("state_write_errors_total", "Writes of state that failed.")
+        self.internal_errors_total = self._counter(
+            "internal_errors_total", "Exceptions nobody expected; the rest went on.", ("part",), PARTS
+        )
+        self.bus_stale_rejected_total = self._counter(
+            "bus_stale_rejected_total", "Decisions dropped because a later one was published before."
+        )
         self.recoveries_total = self._counter("recoveries_total", "Damaged state documents left out at start.")
 
     def _sources(self) -> None:

@@ -1,0 +1,52 @@
+"""The newest decision of every service, found by service name or alias."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lbcontrol.model.assignment import Decision
+
+
+class Catalog:
+    """Decisions that are in force. Bounded by the number of services and their aliases."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._services: dict[str, Decision] = {}
+        self._aliases: dict[str, str] = {}
+
+    def put(self, decision: Decision) -> frozenset[str]:
+        """Take a decision, or drop a removed service; return every name whose answer may differ."""
+        service = decision.service
+        old = self._services.pop(service, None)
+        before = old.aliases if old is not None else ()
+        for alias in before:
+            if self._aliases.get(alias) == service:
+                del self._aliases[alias]
+        if decision.removed:
+            return frozenset((service, *before))
+        self._services[service] = decision
+        for alias in decision.aliases:
+            self._aliases.setdefault(alias, service)
+        return frozenset((service, *before, *decision.aliases))
+
+    def service(self, name: str) -> Decision | None:
+        """Return the decision of a service; aliases are not looked at."""
+        return self._services.get(name)
+
+    def decision(self, name: str) -> Decision | None:
+        """Return the decision of a service or alias."""
+        found = self._services.get(name)
+        return found if found is not None else self._services.get(self._aliases.get(name, ""))
+
+    def decisions(self) -> Sequence[Decision]:
+        """Return every decision, in no order."""
+        return tuple(self._services.values())
+
+    def services(self) -> list[str]:
+        """Return the services, sorted."""
+        return sorted(self._services)
+
+    def names(self) -> list[str]:
+        """Return services and aliases, sorted."""
+        return sorted({*self._services, *self._aliases})

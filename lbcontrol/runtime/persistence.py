@@ -1,0 +1,195 @@
+"""What survives a restart: overrides, the epoch, and the last-good decision of every service.
+
+An override is on disk before it is in force. Decisions are written in the background, at most one write a second, and
+only the newest of each service. A store that cannot be written stops nothing: what is missing is written later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from lbcontrol.engine.events import Event, OverrideCleared, OverrideSet, Restored
+from lbcontrol.model.assignment import Decision
+from lbcontrol.model.endpoints import Address
+from lbcontrol.model.errors import StateStoreError
+from lbcontrol.model.findings import Finding
+from lbcontrol.model.overrides import Override, OverrideKind
+from lbcontrol.runtime.directory import RESTORED
+from lbcontrol.runtime.documents import document_of, value_of
+from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.runtime.ports import Scheduler, StateStore
+from lbcontrol.runtime.supervision import Supervisor, sleep
+
+WRITE_INTERVAL = 1.0
+"""Seconds between two writes of decisions at least."""
+MOST_PER_WRITE = 100
+"""Documents in one write, so that an operator's override does not wait long behind them."""
+EPOCH_KEY = "epoch/current"
+
+Document = Mapping[str, object]
+_log = structlog.get_logger("lbcontrol.persistence")
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredState:
+    """What the store knew."""
+
+    epoch: int
+    """Of this start: higher than that of every start and decision before."""
+    events: tuple[Event, ...]
+    """For ``Hub.restore``: overrides first, so that last-good is served with them."""
+
+
+class Persistence:
+    """Keeps the state store up to date. Bounded by one waiting decision per service."""
+
+    def __init__(
+        self, store: StateStore, scheduler: Scheduler, *, metrics: Metrics, interval: float = WRITE_INTERVAL
+    ) -> None:
+        """Write to ``store``; subscribe ``receive`` to the bus."""
+        self._store = store
+        self._scheduler = scheduler
+        self._metrics = metrics
+        self._interval = interval
+        self._supervisor = Supervisor(metrics, scheduler)
+        self._waiting: dict[str, Decision | None] = {}
+        self._overrides: set[str] = set()
+        self._filled = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._problem: Finding | None = None
+
+    @property
+    def durable(self) -> bool:
+        """Whether anything survives a restart."""
+        return self._store.durable
+
+    def findings(self) -> list[Finding]:
+        """Return why the last write failed, if it did."""
+        return [self._problem] if self._problem is not None else []
+
+    def restore(self) -> RestoredState:
+        """Read the store; documents that make no sense are left out and counted."""
+        overrides: list[Override] = []
+        decisions: list[Decision] = []
+        epochs = [0]
+        for key, document in self._store.load().items():
+            try:
+                self._read(key, document, overrides=overrides, decisions=decisions, epochs=epochs)
+            except ValueError as error:
+                self._metrics.recoveries_total.inc()
+                _log.warning("document left out", key=key, error=str(error)[:200])
+        wall = self._scheduler.wall()
+        alive = [each for each in overrides if each.expires_at is None or each.expires_at > wall]
+        self._overrides = {_override_key(each.key) for each in overrides}
+        self.overrides_changed(alive)
+        events: tuple[Event, ...] = (*map(OverrideSet, alive), *map(Restored, decisions))
+        return RestoredState(max(int(wall), max(epochs) + 1), events)
+
+    async def claim(self, epoch: int) -> None:
+        """Write the epoch of this start, before anything is published in it; failing is shown, not fatal."""
+        try:
+            await self._put({EPOCH_KEY: {"epoch": epoch}})
+        except StateStoreError as error:
+            _log.error("epoch not written", error=str(error))
+
+    async def record(self, event: OverrideSet | OverrideCleared) -> None:
+        """Write an operator's word before it is applied.
+
+        Raises:
+            StateStoreError: nothing was written; do not apply it.
+        """
+        is_set = isinstance(event, OverrideSet)
+        key = _override_key(event.override.key if is_set else (event.service, event.address, event.kind))
+        async with self._writing:
+            self._waiting.pop(key, None)  # An earlier one that expired must not take this one along.
+            await self._put({key: document_of(event.override) if is_set else None})
+        if is_set:
+            self._overrides.add(key)
+        else:
+            self._overrides.discard(key)
+
+    def overrides_changed(self, overrides: Iterable[Override]) -> None:
+        """Delete, soon, what the store has beside these."""
+        left = {_override_key(each.key) for each in overrides}
+        self._wait(dict.fromkeys(self._overrides - left))
+        self._overrides &= left
+
+    def receive(self, decision: Decision) -> None:
+        """Note a decision from the bus; what came from the store itself is not written back."""
+        if self._store.durable and decision.cause != RESTORED:
+            self._wait({f"decision/{decision.service}": None if decision.removed else decision})
+
+    async def run(self) -> None:
+        """Write what waits until cancelled."""
+        while True:
+            await self._filled.wait()
+            await self._supervisor.attempt_async("persistence", self._write_some())
+            await sleep(self._interval, self._scheduler)
+
+    async def flush(self) -> None:
+        """Write everything that waits, at the end of the process; a failing write is not repeated."""
+        while self._waiting:
+            await self._write_some()
+            if self._problem is not None:
+                return
+
+    async def _write_some(self) -> None:
+        """Write some of what waits; when that fails it waits again, unless it was replaced meanwhile."""
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
+        keys = list(self._waiting)[:MOST_PER_WRITE]
+        taken = {key: self._waiting.pop(key) for key in keys}
+        if not self._waiting:
+            self._filled.clear()
+        documents = await asyncio.to_thread(_documents, taken)  # Some have 10,000 endpoints.
+        try:
+            await self._put(documents)
+        except StateStoreError as error:
+            _log.error("state not written", error=str(error))
+            self._wait({key: decision for key, decision in taken.items() if key not in self._waiting})
+
+    async def _put(self, documents: Mapping[str, Document | None]) -> None:
+        try:
+            await self._store.put(documents)
+        except StateStoreError as error:
+            self._problem = error.finding
+            raise
+        self._problem = None
+
+    def _wait(self, documents: Mapping[str, Decision | None]) -> None:
+        if documents:
+            self._waiting.update(documents)
+            self._filled.set()
+
+    def _read(
+        self, key: str, document: Document, *, overrides: list[Override], decisions: list[Decision], epochs: list[int]
+    ) -> None:
+        kind, _, _ = key.partition("/")
+        if kind == "override":
+            overrides.append(value_of(Override, document))
+        elif kind == "decision":
+            decision = value_of(Decision, document)
+            decisions.append(decision)
+            epochs.append(decision.mark.epoch)
+        elif key == EPOCH_KEY:
+            epochs.append(value_of(_Epoch, document).epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Epoch:
+    epoch: int
+
+
+def _override_key(key: tuple[str, Address, OverrideKind]) -> str:
+    service, address, kind = key
+    return f"override/{service} {address} {kind.value}"
+
+
+def _documents(decisions: Mapping[str, Decision | None]) -> dict[str, Document | None]:
+    return {key: None if decision is None else document_of(decision) for key, decision in decisions.items()}

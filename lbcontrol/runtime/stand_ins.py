@@ -1,0 +1,47 @@
+"""What is told of names that do not exist to kinds that would otherwise wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lbcontrol.model.rendering import Resource, ResourceType
+from lbcontrol.runtime.rendering import Renderer
+from lbcontrol.runtime.views import Absence, Change
+
+MOST_STAND_INS = 10_000
+"""Encoded stand-ins kept at once, over all views."""
+
+
+class StandIns:
+    """Encoded stand-ins, made once and kept while somebody follows the name. At most ``MOST_STAND_INS``."""
+
+    def __init__(self, renderer: Renderer, *, followed: Callable[[Change], bool]) -> None:
+        """Ask ``followed`` what may not be dropped."""
+        self._renderer = renderer
+        self._followed = followed
+        self._kept: dict[Change, Resource] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def stand_in(self, type: ResourceType, name: str) -> Resource | Absence:  # noqa: A002  (field's term)
+        """Return the stand-in; plain absence where the compiler has none, or when too many are followed."""
+        kept = self._kept.get((type, name))
+        if kept is not None:
+            return kept
+        form = self._renderer.compiler.stand_in(name, type)
+        if form is None or not self._room():
+            return Absence.UNKNOWN
+        made = self._kept[type, name] = self._renderer.resource(type, form)
+        return made
+
+    def released(self, what: Change) -> None:
+        """Drop the stand-in of a name unless it is still followed in some view."""
+        if what in self._kept and not self._followed(what):
+            del self._kept[what]
+
+    def _room(self) -> bool:
+        if len(self._kept) >= MOST_STAND_INS:
+            for what in [each for each in self._kept if not self._followed(each)]:
+                del self._kept[what]
+        return len(self._kept) < MOST_STAND_INS

@@ -1,0 +1,323 @@
+"""What clients of one kind in one zone are told: the publisher's side of a ``View``.
+
+A view holds a service from the first question about it until the last follower leaves. What it holds is what is
+published to its clients; newer decisions wait in its pace until the publisher flushes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from lbcontrol.model.assignment import EVERYONE, Decision, Urgency
+from lbcontrol.model.endpoints import Locality
+from lbcontrol.model.rendering import Form, Resource, ResourceType
+from lbcontrol.runtime.catalog import Catalog
+from lbcontrol.runtime.changes import TYPES, Slots, differences
+from lbcontrol.runtime.compiler import Capabilities, Knowledge
+from lbcontrol.runtime.followers import Followers
+from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.runtime.pacing import Pace
+from lbcontrol.runtime.parking import Parking, Slot, advance
+from lbcontrol.runtime.ports import Clock
+from lbcontrol.runtime.rendering import Entry, Job, Key, Renderer, ResourceCache
+from lbcontrol.runtime.stand_ins import StandIns
+from lbcontrol.runtime.views import ALL, Absence, Change, Follower
+
+ACKS_MEASURED = 5
+"""ACKs that are timed after one publication to one view: enough for a percentile."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewParts:
+    """What all views share."""
+
+    catalog: Catalog
+    cache: ResourceCache
+    renderer: Renderer
+    knowledge: Knowledge
+    stand_ins: StandIns
+    parking: Parking
+    metrics: Metrics
+    clock: Clock
+    is_big: Callable[[Iterable[Job]], bool]
+    """True when these jobs would hold up the loop."""
+    arm: Callable[[], None]
+    """Called after something was put into a view's pace."""
+    parked: Callable[[str, Resource], None]
+    """Told of a kind and the bytes that are withheld from it from now on."""
+    settle_parked: Callable[[str, Resource], None]
+    """Told of a kind and withheld bytes that one of its views left."""
+    count: Callable[[str, Change], int]
+    """Returns how many clients of a kind follow a resource."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """One service as it is published in one view."""
+
+    decision: Decision
+    slots: dict[ResourceType, Slots] = field(default_factory=dict)
+    asked: set[ResourceType] = field(default_factory=set)
+    """Types that somebody waits for and that are made at the next flush."""
+
+
+class PublishedView:
+    """Implements ``views.View``. Bounded by what its streams follow."""
+
+    def __init__(self, capabilities: Capabilities, locality: Locality, *, parts: ViewParts, pace: Pace) -> None:
+        """Hold nothing yet."""
+        self.capabilities = capabilities
+        self.kind = capabilities.kind
+        self.carrier = capabilities.carrier
+        self.jitter = capabilities.restart_jitter
+        self.pace = pace
+        self.followers = Followers()
+        self._locality = locality
+        self._parts = parts
+        self._held: dict[str, _Held] = {}
+        self._aliases: dict[str, str] = {}
+        self._answers: dict[Change, Resource | Absence] = {}
+        self._untold: dict[str, set[Change]] = {}
+        self._names: dict[ResourceType, tuple[str, ...] | None] = {}
+
+    # What front ends ask.
+
+    def resource(self, type: ResourceType, name: str) -> Resource | Absence:  # noqa: A002  (field's term)
+        """Return what is published under ``name`` now."""
+        held = self._find(type, name)
+        if held is None:
+            return self._absent(type, name)
+        slots = held.slots.get(type)
+        if slots is None:
+            slots = self._fill(held, type)
+        slot = slots.get(name)
+        return Absence.WAITING if slot is None else slot.shown
+
+    def missing(self, type: ResourceType, name: str) -> Resource | Absence:  # noqa: A002  (field's term)
+        """Return what a client is told of a name that does not exist for it."""
+        return self._parts.stand_ins.stand_in(type, name) if self.capabilities.stand_in else Absence.UNKNOWN
+
+    def names(self, type: ResourceType) -> Sequence[str] | None:  # noqa: A002  (field's term)
+        """Return every published name of a type, sorted; None while names may be missing."""
+        if type not in self._names:
+            self._names[type] = self._all_names(type) if self._parts.knowledge.settled else None
+        return self._names[type]
+
+    def decision(self, name: str) -> Decision | None:
+        """Return the published decision behind a service, alias or resource name."""
+        held = self._held.get(name) or self._held.get(self._aliases.get(name, ""))
+        return held.decision if held is not None else self._parts.catalog.decision(name)
+
+    def follow(self, follower: Follower, what: Change) -> None:
+        """Tell ``follower`` when the answer about ``what`` may differ."""
+        self.followers.add(follower, what)
+
+    def unfollow(self, follower: Follower, what: Change) -> None:
+        """Undo ``follow``; with the last follower the view lets go of what nobody needs."""
+        if not self.followers.remove(follower, what):
+            return
+        self._answers.pop(what, None)
+        self._parts.stand_ins.released(what)
+        _, name = what
+        services = list(self._held) if name == ALL else [self._aliases.get(name, name)]
+        for service in services:
+            held = self._held.get(service)
+            if held is not None and not self._types_in_use(service, held):
+                self._set(service, None)
+
+    def rejected(self, resource: Resource, *, peer: str, reason: str) -> None:
+        """Count a NACK; enough of them park the bytes for the whole kind."""
+        slot = self._slot_of(resource)
+        if slot is None or slot.good is None or slot.shown.version != resource.version:
+            return  # A stand-in, or nothing to fall back to, or replaced meanwhile.
+        what = (self.kind, resource.type, resource.name, resource.version)
+        followers = self._parts.count(self.kind, (resource.type, resource.name))
+        if self._parts.parking.reject(what, peer=peer, reason=reason, followers=followers):
+            self._parts.parked(self.kind, resource)
+
+    def acknowledged(self, resource: Resource) -> None:
+        """Note an ACK; the first few after a publication are timed."""
+        slot = self._slot_of(resource)
+        if slot is None or slot.shown.version != resource.version:
+            return
+        slot.accepted = True
+        if slot.acks_awaited:
+            slot.acks_awaited -= 1
+            self._parts.metrics.change_to_ack_seconds.observe(self._parts.clock.now() - slot.since)
+
+    # What the publisher asks.
+
+    def concerns(self, service: str, names: Iterable[str]) -> bool:
+        """True when a decision of ``service`` that touches ``names`` has to be looked at here."""
+        return service in self._held or any(self.followers.follows(type_, names) for type_ in TYPES)
+
+    def stale_names(self) -> None:
+        """Forget the lists of names; they are made again when asked for."""
+        self._names.clear()
+
+    def jobs(self, service: str) -> list[Job]:
+        """Return the entries this view needs of the service's newest decision, made or not."""
+        newest = self._parts.catalog.service(service)
+        if newest is None:
+            return []
+        return [self._job(newest, type_) for type_ in self._types_in_use(service, self._held.get(service))]
+
+    def apply(self, service: str) -> list[tuple[Change, bool]]:
+        """Publish the service's newest entries in this view; return what changed and whether it is gone."""
+        held = self._held.get(service)
+        before = held.slots if held is not None else {}
+        fresh = self._fresh(service, held)
+        self._set(service, fresh)
+        after = fresh.slots if fresh is not None else {}
+        changes = [each for type_ in TYPES for each in differences(type_, before, after=after)]
+        for (type_, name), gone in changes:
+            if not gone:
+                after[type_][name].acks_awaited = min(ACKS_MEASURED, self.followers.count((type_, name)))
+        untold = self._untold.pop(service, ())
+        return changes + [(change, False) for change in untold if change[1] in after.get(change[0], {})]
+
+    def recheck(self) -> list[Change]:
+        """Return the followed absent names and wildcards whose answer differs from the last one."""
+        before, self._names = self._names, {}
+        changes: list[Change] = []
+        for what in self.followers.changes():
+            type_, name = what
+            if name == ALL:
+                if self.names(type_) != before.get(type_):
+                    changes.append(what)
+            elif self._find(type_, name) is None:
+                last = self._answers.get(what)
+                if self._absent(type_, name) is not last:
+                    changes.append(what)
+        return changes
+
+    def withholds(self, resource: Resource) -> bool:
+        """True when these bytes are the newest here."""
+        slot = self._slot_of(resource)
+        return slot is not None and slot.newest.version == resource.version
+
+    # Inside.
+
+    def _find(self, type: ResourceType, name: str) -> _Held | None:  # noqa: A002  (field's term)
+        """Return the service that publishes ``name``, held from now on."""
+        listener = type is ResourceType.LISTENER
+        if listener and not self.capabilities.listeners:
+            return None
+        held = self._held.get(self._aliases.get(name, name) if listener else name)
+        if held is not None:
+            return held
+        catalog = self._parts.catalog
+        decision = catalog.decision(name) if listener else catalog.service(name)
+        if decision is None:
+            return None
+        held = self._held.get(decision.service)
+        if held is None:
+            held = self._held[decision.service] = _Held(decision)
+        return held
+
+    def _absent(self, type: ResourceType, name: str) -> Resource | Absence:  # noqa: A002  (field's term)
+        knowledge = self._parts.knowledge
+        elsewhere = knowledge.settled and self._parts.catalog.decision(name) is not None
+        gone = elsewhere or knowledge.is_unknown(name)
+        answer = self.missing(type, name) if gone else Absence.WAITING
+        if self.followers.has((type, name)):
+            self._answers[type, name] = answer
+        return answer
+
+    def _all_names(self, type: ResourceType) -> tuple[str, ...]:  # noqa: A002  (field's term)
+        if type is ResourceType.LISTENER and not self.capabilities.listeners:
+            return ()
+        catalog = self._parts.catalog
+        names = catalog.names() if type is ResourceType.LISTENER else catalog.services()
+        return tuple(name for name in names if isinstance(self.resource(type, name), Resource))
+
+    def _types_in_use(self, service: str, held: _Held | None) -> list[ResourceType]:
+        newest = self._parts.catalog.service(service)
+        names = {service}
+        names.update(newest.aliases if newest is not None else ())
+        names.update(held.decision.aliases if held is not None else ())
+        asked = held.asked if held is not None else ()
+        return [type_ for type_ in TYPES if type_ in asked or self._follows(type_, service, names)]
+
+    def _follows(self, type: ResourceType, service: str, names: Iterable[str]) -> bool:  # noqa: A002
+        if type is ResourceType.LISTENER:
+            return self.capabilities.listeners and self.followers.follows(type, names)
+        return self.followers.follows(type, (service,))
+
+    def _job(self, decision: Decision, type: ResourceType) -> Job:  # noqa: A002  (field's term)
+        cohort = decision.cohort_for(self._locality) if type is ResourceType.ENDPOINTS else EVERYONE
+        share = self._parts.renderer.compiler.share_key(self.capabilities, type)
+        key = Key(decision.service, type, cohort, share)
+        return Job(key, decision, self.capabilities, self._parts.cache.entry(key))
+
+    def _fill(self, held: _Held, type: ResourceType) -> Slots:  # noqa: A002  (field's term)
+        """Make a type that is asked for the first time; what would hold up the loop is left to the next flush."""
+        newest = self._parts.catalog.service(held.decision.service)
+        if newest is None:
+            return {}
+        job = self._job(newest, type)
+        entry = job.previous
+        if entry is None or entry.decision is not newest:
+            if self._parts.is_big([job]):
+                held.asked.add(type)
+                self.pace.want(newest.service, Urgency.IMMEDIATE, now=self._parts.clock.now())
+                self._parts.arm()
+                return {}
+            entry = self._parts.renderer.render(job)
+            self._parts.cache.keep(job.key, entry)
+        slots = held.slots[type] = self._slots(type, entry, {})
+        self._name(held)
+        if self.pace.waits(newest.service):
+            self._untold.setdefault(newest.service, set()).update((type, name) for name in slots)
+        return slots
+
+    def _fresh(self, service: str, held: _Held | None) -> _Held | None:
+        """Return the service as the newest entries have it; None when it is gone or nobody needs it."""
+        fresh: _Held | None = None
+        for job in self.jobs(service):
+            if fresh is None:
+                fresh = _Held(job.previous.decision if job.previous is not None else job.decision)
+            old = held.slots.get(job.key.type, {}) if held is not None else {}
+            fresh.slots[job.key.type] = old if job.previous is None else self._slots(job.key.type, job.previous, old)
+        return fresh
+
+    def _slots(self, type: ResourceType, entry: Entry, old: Slots) -> Slots:  # noqa: A002  (field's term)
+        encode = partial(self._encode, type, entry.decision.service)
+        now = self._parts.clock.now()
+        slots: Slots = {}
+        for name, resource in entry.resources.items():
+            before = old.get(name)
+            parked = self._parts.parking.is_parked(self.kind, resource)
+            slot = slots[name] = advance(before, resource, parked=parked, now=now, encode=encode)
+            if before is not None and slot.fault is not None and before.newest is not resource:
+                self._parts.parking.carry(self.kind, before.newest, newest=resource)
+        return slots
+
+    def _encode(self, type: ResourceType, service: str, form: Form) -> Resource:  # noqa: A002  (field's term)
+        return self._parts.renderer.resource(type, form, service=service)
+
+    def _set(self, service: str, fresh: _Held | None) -> None:
+        """Replace what is held of a service; parked bytes that were left are reported."""
+        self._names.clear()
+        old = self._held.pop(service, None)
+        before = old.slots if old is not None else {}
+        for alias in before.get(ResourceType.LISTENER, {}):
+            if self._aliases.get(alias) == service:
+                del self._aliases[alias]
+        if fresh is not None:
+            self._held[service] = fresh
+            self._name(fresh)
+        for slot in [slot for slots in before.values() for slot in slots.values()]:
+            if slot.fault is not None and not self.withholds(slot.newest):
+                self._parts.settle_parked(self.kind, slot.newest)
+
+    def _name(self, held: _Held) -> None:
+        for name in held.slots.get(ResourceType.LISTENER, {}):
+            if name != held.decision.service:
+                self._aliases[name] = held.decision.service
+
+    def _slot_of(self, resource: Resource) -> Slot | None:
+        held = self._held.get(resource.service)
+        return held.slots.get(resource.type, {}).get(resource.name) if held is not None else None

@@ -1,0 +1,201 @@
+"""A store of small files: one per document and kind, checked, in two generations.
+
+A put first writes all new files beside the old ones. Several documents are then bound together by ``batch.json``: once
+that name exists the put counts and is completed, now or at the next start; until then it never happened. A document's
+file is replaced by renaming, and the file it had before stays as ``.json.1`` for the day on which the new one is
+damaged. A lock on the directory keeps a second process out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+
+from lbcontrol.model.errors import StateStoreError
+from lbcontrol.model.findings import Finding, Severity
+from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.stores.disk import DIRECTORY_MODE, FILE_MODE, Disk
+from lbcontrol.stores.envelope import file_name, opened, sealed
+
+NEW = ".new"
+OLD = ".1"
+BATCH = "batch.json"
+LOCK = "lock"
+
+_log = structlog.get_logger("lbcontrol.stores")
+
+
+class FileStore:
+    """Implements ``ports.StateStore`` in a directory. Close it to let another process have the directory."""
+
+    durable = True
+    """What ``put`` has written survives ``kill -9`` and power failures."""
+
+    def __init__(self, path: Path, *, metrics: Metrics, disk: Disk | None = None) -> None:
+        """Make the directory if needed, check who can read it, and lock it.
+
+        Raises:
+            StateStoreError: LB901, another process has it; LB909, it cannot be used. Do not start.
+        """
+        self.path = path
+        self._metrics = metrics
+        self._disk = disk or Disk()
+        self._findings: list[Finding] = []
+        try:
+            self._disk.make_directory(path)
+            _keep_private(path)
+            self._lock = _locked(path)
+        except OSError as error:
+            what = f'cannot use the state directory "{path}": {error.strerror}'
+            raise StateStoreError(Finding("LB909", what, at="stateDir", do="make it ours and writable")) from error
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="lbcontrol-store")
+
+    def close(self) -> None:
+        """Finish what is being written and give up the lock."""
+        self._threads.shutdown(wait=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def findings(self) -> list[Finding]:
+        """Return which documents were damaged at start."""
+        return list(self._findings)
+
+    def load(self) -> Mapping[str, Mapping[str, object]]:
+        """Return all readable documents by key; a damaged one is replaced by its earlier generation or left out.
+
+        Raises:
+            StateStoreError: LB909, the directory cannot be read.
+        """
+        try:
+            self._complete()
+            for stray in self.path.glob(f"*/*{NEW}"):
+                self._disk.remove(stray)
+            names = {path.name.removesuffix(OLD): path.parent for path in self.path.glob("*/*.json*")}
+            found = (self._read(folder / name) for name, folder in sorted(names.items()))
+            return dict(each for each in found if each is not None)
+        except OSError as error:
+            what = f'cannot read the state directory "{self.path}": {error.strerror}'
+            raise StateStoreError(Finding("LB909", what, at="stateDir")) from error
+
+    async def put(self, documents: Mapping[str, Mapping[str, object] | None]) -> None:
+        """Write (or with None delete) documents, all or nothing; the loop goes on meanwhile.
+
+        Raises:
+            StateStoreError: LB903, nothing was written.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._put, documents)
+
+    # Everything below runs in the store's own thread, one put at a time, or before the loop.
+
+    def _put(self, documents: Mapping[str, Mapping[str, object] | None]) -> None:
+        try:
+            self._complete()
+            self._write(documents)
+        except (OSError, ValueError) as error:
+            self._metrics.state_write_errors_total.inc()
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            what = f'cannot write to the state directory "{self.path}": {why}'
+            effect = "serving goes on; a restart would not know what is in force now"
+            finding = Finding("LB903", what, effect=effect, do="free space or repair the disk")
+            raise StateStoreError(finding) from error
+
+    def _write(self, documents: Mapping[str, Mapping[str, object] | None]) -> None:
+        targets = {key: self.path / file_name(key) for key in documents}
+        written: list[Path] = []
+        try:
+            for key, document in documents.items():
+                if document is not None:
+                    self._disk.make_directory(targets[key].parent)
+                    written.append(_with(targets[key], NEW))
+                    self._disk.write(written[-1], sealed(key, document))
+            if len(documents) > 1:
+                steps = {str(targets[key].relative_to(self.path)): documents[key] is not None for key in documents}
+                written.append(_with(self.path / BATCH, NEW))
+                self._disk.write(written[-1], sealed(BATCH, steps))
+                self._disk.rename(written[-1], self.path / BATCH)
+                self._disk.sync_directory(self.path)
+        except (OSError, ValueError):
+            for path in written:
+                path.unlink(missing_ok=True)
+            raise
+        self._replace({targets[key]: documents[key] is not None for key in documents})
+
+    def _replace(self, steps: Mapping[Path, bool]) -> None:
+        """Put new files in force (True) and delete (False); may be repeated after it was cut off."""
+        for path, is_write in steps.items():
+            new = _with(path, NEW)
+            if not is_write:
+                self._disk.remove(_with(path, OLD))
+                self._disk.remove(path)
+            elif new.exists():
+                if path.exists():
+                    self._disk.rename(path, _with(path, OLD))
+                self._disk.rename(new, path)
+        for folder in {path.parent for path in steps if path.parent.is_dir()}:
+            self._disk.sync_directory(folder)
+        self._disk.remove(self.path / BATCH)
+
+    def _complete(self) -> None:
+        """Finish a batch that was cut off after it counted."""
+        batch = self.path / BATCH
+        if not batch.exists():
+            return
+        try:
+            _, steps = opened(batch.read_bytes())
+        except ValueError:
+            self._damaged(batch)
+            self._disk.remove(batch)
+            return
+        self._replace({self.path / name: bool(is_write) for name, is_write in steps.items()})
+
+    def _read(self, path: Path) -> tuple[str, Mapping[str, object]] | None:
+        for generation in self._generations(path):
+            try:
+                key, document = opened(generation.read_bytes())
+            except ValueError:
+                self._damaged(generation)
+                continue
+            return key, document
+        return None
+
+    def _generations(self, path: Path) -> Iterator[Path]:
+        yield from (each for each in (path, _with(path, OLD)) if each.exists())
+
+    def _damaged(self, path: Path) -> None:
+        self._metrics.recoveries_total.inc()
+        _log.warning("damaged state document", path=str(path))
+        what = f'damaged state document "{path}"'
+        effect = "its earlier generation is used, if there is a good one"
+        self._findings.append(Finding("LB908", what, effect=effect, severity=Severity.WARNING))
+
+
+def _with(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _keep_private(path: Path) -> None:
+    """Take a directory of ours from others; one that is not ours and open to them cannot be used."""
+    found = path.stat()
+    if stat.S_IMODE(found.st_mode) & ~DIRECTORY_MODE:
+        path.chmod(DIRECTORY_MODE)
+
+
+def _locked(path: Path) -> int:
+    """Return an open file that holds the lock; the system drops it when the process dies."""
+    descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        what = f'the state directory "{path}" is in use by another process'
+        do = "stop the other lbcontrol, or give this one a stateDir of its own"
+        raise StateStoreError(Finding("LB901", what, at="stateDir", do=do)) from None
+    return descriptor
