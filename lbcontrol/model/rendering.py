@@ -53,6 +53,8 @@ class EndpointsForm:
     drops: tuple[Drop, ...] = ()
     carrier: str = ""
     """Name of the weight carrier: locality, classes, real, endpoint, native."""
+    no_spill: bool = False
+    """Envoy leaves a priority bit by bit as its endpoints drain; True: only when none serves, as gRPC clients do."""
 
 
 class Balancer(enum.StrEnum):
@@ -67,6 +69,11 @@ class Balancer(enum.StrEnum):
     RING_HASH_ENUM = "RING_HASH"
     PICK_FIRST = "pick_first"
     CLIENT_WEIGHTED = "client_side_weighted_round_robin"
+
+    @property
+    def is_enum(self) -> bool:
+        """True for a value of ``lb_policy``, which stands alone."""
+        return self.name.endswith("_ENUM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ class ClusterForm:
     max_requests: int | None = None
     ring_sizes: bool = True
     """False: leave ring sizes out (a bug of the Node client)."""
+    no_panic: bool = False
+    """Envoy sends to draining endpoints when few serve; True: never."""
     lrs: bool = False
     """Ask the client for load reports on this server."""
 
