@@ -105,7 +105,7 @@ insecure: "no"
         ("LB115", "7, registration.allow[0]"),
         ("LB103", "9, sources.one.type"),
         ("LB104", "10, sources.two.pth"),
-        ("LB105", "10, sources.two"),
+        ("LB105", "10, sources.two.path"),
         ("LB122", "12, sources.four"),
         ("LB106", "13, insecure"),
     }
