@@ -82,7 +82,9 @@ class _Calls(grpc.GenericRpcHandler):
             self._streams.unary(1)
             try:
                 peer, metadata = peer_of(context.peer()), metadata_of(context.invocation_metadata())
-                answered = await answer(method.path, handler, request=request, peer=peer, metadata=metadata)
+                answered = await answer(
+                    handler, request=request, peer=peer, metadata=metadata, caught=self._streams.caught
+                )
             finally:
                 self._streams.unary(-1)
             return await _abort(context, answered) if isinstance(answered, Status) else answered

@@ -43,6 +43,10 @@ class Owner(Protocol):
         """A limit refused something of the client's."""
         ...
 
+    def caught(self, error: Exception) -> None:
+        """A handler raised."""
+        ...
+
 
 class GrpcStream:
     """The outlet of one stream, and what moves its messages."""
@@ -82,7 +86,7 @@ class GrpcStream:
         """Serve the stream to its end."""
         context = self._context
         peer, metadata = peer_of(context.peer()), metadata_of(context.invocation_metadata())
-        if not attempt(self.path, self._handler.opened, peer, metadata, self):
+        if not attempt(self._owner.caught, self._handler.opened, peer, metadata, self):
             self._fail()
         self._read()
         try:
@@ -152,14 +156,14 @@ class GrpcStream:
             return
         if not isinstance(message, bytes):  # grpc.aio.EOF
             self._reading = True  # For good: there is nothing more to read.
-            if not attempt(self.path, self._handler.half_closed):
+            if not attempt(self._owner.caught, self._handler.half_closed):
                 self._fail()
             return
         if len(message) > self._max_bytes:
             self._owner.refused("message_bytes")
             self._finish(too_large(len(message), self._max_bytes), TOO_LARGE)
             return
-        if not attempt(self.path, self._handler.received, message):
+        if not attempt(self._owner.caught, self._handler.received, message):
             self._fail()
         self._read()
 
@@ -167,10 +171,10 @@ class GrpcStream:
         self.writing_since = None
         if self._ending is not None:
             self._settle()
-        elif not self._end.done() and not attempt(self.path, self._handler.writable):
+        elif not self._end.done() and not attempt(self._owner.caught, self._handler.writable):
             self._fail()
 
     def _close(self, reason: str) -> None:
         self._ending = self._ending or Status(StatusCode.CANCELLED)
-        attempt(self.path, self._handler.closed, reason)
+        attempt(self._owner.caught, self._handler.closed, reason)
         self._owner.ended(self, reason)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Status, StatusCode, Timer
+from lbcontrol.runtime.supervision import Supervisor
 from lbcontrol.transport.stream import MAX_AGE, SHUTDOWN, SLOW, GrpcStream
 
 AGED = Status(StatusCode.UNAVAILABLE, "the stream has reached its greatest age; open it again")
@@ -55,6 +56,7 @@ class Streams:
         self._scheduler = scheduler
         self._metrics = metrics
         self._protocols = protocols
+        self._supervisor = Supervisor(metrics, scheduler)
         self._open: set[GrpcStream] = set()
         self._unary = 0
         self._chance = random.Random()  # noqa: S311  spreads load, guards nothing
@@ -100,6 +102,10 @@ class Streams:
     def refused(self, reason: str) -> None:
         """Count an input that a limit refused."""
         self._metrics.rejected_total.labels("transport", reason).inc()
+
+    def caught(self, error: Exception) -> None:
+        """Log and count what a front end's code raised."""
+        self._supervisor.caught("transport", error)
 
     def unary(self, change: int) -> None:
         """Count unary calls under way."""
