@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lbcontrol.engine.compile.capabilities import KINDS, Capabilities, capabilities_for
-from lbcontrol.engine.compile.client_table import Carrier
 from lbcontrol.model.clients import ClientProfile
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.services import LoadBalancerType, PolicySpec
@@ -47,16 +46,14 @@ def limitations(policy: PolicySpec, *, name: str = "the service") -> tuple[Findi
         return ()
     what, why = WEIGHTS[asked]
     do = "use loadBalancer.type RoundRobin where shares must follow weights"
-    found = [Finding("LB307", what.format(name=name), why=why, do=do, severity=Severity.WARNING)]
-    lacking = [one.kind for one in _newest() if asked not in one.policies and one.carrier is not Carrier.NATIVE]
-    if lacking:
-        found.append(
-            Finding(
-                "LB308",
-                f"{asked} is not there in every client of {name}: {', '.join(lacking)} run RoundRobin instead",
-                why="see docs/reference/clients.md for who has it from which version on",
-                effect="those clients share calls out between localities by the sum of their weights",
-                severity=Severity.WARNING,
-            )
-        )
-    return tuple(found)
+    lacking = ", ".join(one.kind for one in _newest() if asked not in one.policies)
+    return (
+        Finding("LB307", what.format(name=name), why=why, do=do, severity=Severity.WARNING),
+        Finding(
+            "LB308",
+            f"{asked} is not there in every client of {name}: {lacking} run RoundRobin instead",
+            why="see docs/reference/clients.md for who has it from which version on",
+            effect="those clients share calls out between localities by the sum of their weights",
+            severity=Severity.WARNING,
+        ),
+    )

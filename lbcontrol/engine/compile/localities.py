@@ -80,7 +80,7 @@ def _multiplied(groups: Groups) -> Iterator[LocalityForm]:
         sums = {key: _sum(groups[key]) for key in keys}
         for key, share in locality_parts(sums).items():
             weights = [weight for _, weight, _ in groups[key]]
-            parts = endpoint_parts(weights, sums[key]) if len(keys) > 1 else weights
+            parts = endpoint_parts(weights, sums[key], alone=len(keys) == 1)
             forms = tuple([form_of(one, weight) for one, weight in zip(groups[key], parts, strict=True)])
             yield LocalityForm(Locality(*key[1:]), rank, share, forms)
 

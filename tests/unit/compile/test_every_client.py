@@ -1,0 +1,90 @@
+"""Every decision for every row of the table: what is sent is what that client accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lbcontrol.engine.compile import capabilities_for, forms, problems, share_key, stand_in
+from lbcontrol.frontends.xds.encode import encode
+from lbcontrol.model.assignment import EVERYONE, Decision
+from lbcontrol.model.clients import ClientProfile
+from lbcontrol.model.rendering import Form, ResourceType
+from tests.support.client_rules import cluster_rejected, endpoints_rejected, listener_rejected, route_rejected
+from tests.support.decisions import DECISIONS, profiles
+
+TYPES = (ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.LISTENER, ResourceType.ROUTE)
+PROFILES = [pytest.param(one, id=f"{one.kind}-{one.version}-{''.join(one.metadata.values())}") for one in profiles()]
+
+
+def compiled(decision: Decision, profile: ClientProfile) -> Iterator[tuple[ResourceType, Form]]:
+    """Yield everything such a client is told of a service."""
+    capabilities = capabilities_for(profile)
+    for type_ in TYPES:
+        for form in forms(decision, type_, cohort=EVERYONE, capabilities=capabilities, previous=None):
+            yield type_, form
+
+
+def rejected(kind: str, type_: ResourceType, body: bytes) -> list[str]:
+    """Return why a client of that kind would reject a resource."""
+    if type_ is ResourceType.ENDPOINTS:
+        return list(endpoints_rejected(kind, body))
+    if type_ is ResourceType.CLUSTER:
+        return list(cluster_rejected(kind, body))
+    return list(listener_rejected(body) if type_ is ResourceType.LISTENER else route_rejected(body))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_forms_are_accepted_by_the_client(profile: ClientProfile) -> None:
+    """Neither our own check nor the rules written from measurements find anything a client would reject."""
+    for name, decision in DECISIONS.items():
+        for type_, form in compiled(decision, profile):
+            assert problems(form) == (), name
+            assert rejected(profile.kind, type_, encode(form)) == [], name
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_equal_share_keys_give_equal_forms(type_: ResourceType) -> None:
+    """Kinds that share a key are told the same, byte for byte, so that it is encoded once."""
+    seen: dict[object, tuple[tuple[Form, ...], ...]] = {}
+    for profile in profiles():
+        capabilities = capabilities_for(profile)
+        told = tuple(
+            forms(decision, type_, cohort=EVERYONE, capabilities=capabilities, previous=None)
+            for decision in DECISIONS.values()
+        )
+        key = share_key(capabilities, type_)
+        assert seen.setdefault(key, told) == told
+    assert len(seen) < len(profiles())
+
+
+def test_grpc_kinds_share_one_endpoint_list() -> None:
+    """Four languages and the unknown client cost one encoding of the list, not five."""
+    kinds = ("grpc-cpp", "grpc-go", "grpc-java", "grpc-node", "unknown")
+    found = {share_key(capabilities_for(ClientProfile(kind=kind)), ResourceType.ENDPOINTS) for kind in kinds}
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("type_", [ResourceType.LISTENER, ResourceType.ROUTE])
+def test_stand_in_is_accepted_and_matches_nobody(type_: ResourceType) -> None:
+    """What an unknown name is told passes every rule; its one virtual host names a domain that cannot be asked for."""
+    form = stand_in("nobody", type_)
+    assert form is not None
+    assert problems(form) == ()
+    assert rejected("grpc-cpp", type_, encode(form)) == []
+    assert (b"lb310.nobody-serves.invalid" in encode(form)) == (type_ is ResourceType.ROUTE)
+
+
+@pytest.mark.parametrize("type_", [ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.ASSIGNMENT])
+def test_stand_in_is_for_listener_and_route(type_: ResourceType) -> None:
+    """No client asks for the cluster of a name that leads nowhere."""
+    assert stand_in("nobody", type_) is None
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_encoding_is_the_same_twice(profile: ClientProfile) -> None:
+    """Equal input gives equal bytes, also where the same objects are not at hand."""
+    for name, decision in DECISIONS.items():
+        one = [encode(form) for _, form in compiled(decision, profile)]
+        assert [encode(form) for _, form in compiled(decision, profile)] == one, name
