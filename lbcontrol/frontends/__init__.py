@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 FRONTENDS: Mapping[str, str] = MappingProxyType(
     {
+        "xds": "lbcontrol.frontends.xds.frontend:XdsFrontEnd",
         "native": "lbcontrol.frontends.native:NativeFrontEnd",
         "admin": "lbcontrol.frontends.admin:AdminFrontEnd",
         "health": "lbcontrol.frontends.health:HealthFrontEnd",

@@ -1,0 +1,88 @@
+"""xDS v3 on the clients' listener: aggregated discovery, State of the World and Delta."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from lbcontrol.frontends.admin_ports import ClientView, Told
+from lbcontrol.frontends.xds import delta, shown, sotw
+from lbcontrol.frontends.xds.limits import XdsLimits
+from lbcontrol.frontends.xds.meter import Meter
+from lbcontrol.frontends.xds.nonces import Nonces
+from lbcontrol.frontends.xds.requests import Reader, read_delta, read_sotw
+from lbcontrol.frontends.xds.responses import Responses, encode_delta, encode_sotw
+from lbcontrol.frontends.xds.stream import AdsStream, Shared, Variant
+from lbcontrol.frontends.xds.ticks import SharedTick
+from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.runtime.ports import Authorizer, Method, Scheduler
+from lbcontrol.runtime.views import Views
+
+SERVICE = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
+"""Prefix of the paths served here."""
+
+
+@dataclass(frozen=True, slots=True)
+class XdsParts:
+    """What xDS is built on."""
+
+    views: Views
+    authorizer: Authorizer
+    scheduler: Scheduler
+    metrics: Metrics
+    kind_of: Callable[[str], str]
+    """Client kind (``ClientProfile.kind``) of a ``node.user_agent_name``."""
+    limits: XdsLimits = XdsLimits()
+    chance: random.Random = field(default_factory=random.SystemRandom)
+    """Spreads first answers after a restart; seeded in tests."""
+
+
+class XdsFrontEnd:
+    """The xDS protocol."""
+
+    name = "xds"
+
+    def __init__(self, parts: XdsParts) -> None:
+        """Build on ``parts``; nothing runs until a transport calls a method."""
+        self._parts = parts
+        self._streams: dict[AdsStream, None] = {}
+        self.responses = Responses(Nonces())
+        shared = Shared(
+            views=parts.views,
+            authorizer=parts.authorizer,
+            scheduler=parts.scheduler,
+            kind_of=parts.kind_of,
+            limits=parts.limits,
+            responses=self.responses,
+            meter=Meter(parts.metrics),
+            ticks=SharedTick(parts.scheduler),
+            chance=parts.chance,
+            streams=self._streams,
+        )
+        states = Variant(Reader(read_sotw), sotw.verdict, sotw.subscribe, sotw.draft, encode_sotw)
+        deltas = Variant(Reader(read_delta), delta.verdict, delta.subscribe, delta.draft, encode_delta)
+        self._variants = {
+            "StreamAggregatedResources": partial(AdsStream, shared, states),
+            "DeltaAggregatedResources": partial(AdsStream, shared, deltas),
+        }
+
+    def methods(self) -> Sequence[Method]:
+        """Return both methods of AggregatedDiscoveryService."""
+        most = self._parts.limits.message_bytes
+        return [Method(SERVICE + word, stream=make, max_message_bytes=most) for word, make in self._variants.items()]
+
+    def client_views(self) -> Sequence[ClientView]:
+        """Return every client that has introduced itself, oldest stream first."""
+        now = self._parts.scheduler.now()
+        return [view for stream in self._streams if (view := shown.client_view(stream, now)) is not None]
+
+    def told(self, view: ClientView, service: str) -> Told:
+        """Return exactly what a client was sent of a service.
+
+        Raises:
+            NotFoundError: the client is gone, or never asked for the service (LB338).
+        """
+        now = self._parts.scheduler.now()
+        return shown.told(shown.stream_of(self._streams, view, now=now), view, service=service, now=now)

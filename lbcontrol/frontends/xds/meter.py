@@ -1,0 +1,42 @@
+"""The metrics of xDS streams, with their labels looked up once."""
+
+from __future__ import annotations
+
+from lbcontrol.frontends.xds.types import TYPE_URLS
+from lbcontrol.model.rendering import ResourceType
+from lbcontrol.runtime.metrics import VERDICTS, Metrics
+
+LAYER = "xds"
+"""Label ``layer`` and ``protocol``."""
+
+
+class Meter:
+    """Counts what streams do."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Look the series up."""
+        self._metrics = metrics
+        self._pushes = {type_: metrics.pushes_total.labels(LAYER, type_.value) for type_ in TYPE_URLS}
+        self._bytes = metrics.push_bytes_total
+        self._acks = {verdict: metrics.acks_total.labels(verdict) for verdict in VERDICTS}
+        self.streams = metrics.streams.labels(LAYER)
+        self.replaced = metrics.mailbox_replaced_total
+        self.unknown_names = metrics.unknown_names_total
+        self.unknown_types = metrics.unknown_types_total
+
+    def pushed(self, type_: ResourceType, size: int) -> None:
+        """Count a response of ``size`` bytes."""
+        self._pushes[type_].inc()
+        self._bytes.inc(size)
+
+    def judged(self, verdict: str) -> None:
+        """Count a client's answer: ack, nack or stale."""
+        self._acks[verdict].inc()
+
+    def rejected(self, reason: str) -> None:
+        """Count a breach of a limit."""
+        self._metrics.rejected_total.labels(LAYER, reason).inc()
+
+    def client(self, kind: str, change: int) -> None:
+        """Count a client that came (1) or went (-1)."""
+        self._metrics.clients.labels(kind).inc(change)

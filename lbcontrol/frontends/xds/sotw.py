@@ -1,0 +1,125 @@
+"""State of the World: each request states the whole name set, and the newest nonce alone counts."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from lbcontrol.frontends.xds.entries import GONE
+from lbcontrol.frontends.xds.parts import Sieve
+from lbcontrol.frontends.xds.requests import Request
+from lbcontrol.frontends.xds.scope import Scope
+from lbcontrol.frontends.xds.subscription import Draft, Subscription, Verdict
+from lbcontrol.frontends.xds.types import WHOLE
+from lbcontrol.model.rendering import Resource, ResourceType
+from lbcontrol.runtime.views import ALL, Absence
+
+_STAR = frozenset((ALL,))
+
+
+def verdict(sub: Subscription, request: Request, *, first: bool) -> Verdict:
+    """Say what a request is about (xds_protocol, "ACK/NACK and resource type instance version")."""
+    if first:
+        return Verdict.INITIAL
+    if request.nonce != sub.nonce:
+        return Verdict.STALE
+    if request.nonce not in sub.pending:
+        return Verdict.AGAIN
+    return Verdict.ACK if request.rejection is None else Verdict.NACK
+
+
+def subscribe(sub: Subscription, request: Request, *, scope: Scope, said: Verdict) -> None:
+    """Apply the names of a request, and note what has to be answered."""
+    if said is Verdict.STALE:
+        sub.crossed = sub.crossed or (request.nonce == sub.acknowledged and bool(sub.rewarmed))
+        return  # Its names do not count.
+    _apply_names(sub, request, scope)
+    if said is Verdict.INITIAL:
+        sub.due = sub.touched = True
+        sub.owe(sub.names)
+    elif said is Verdict.AGAIN or sub.crossed:
+        _answer_warming(sub)
+
+
+def _apply_names(sub: Subscription, request: Request, scope: Scope) -> None:
+    sub.named = sub.named or bool(request.names)
+    whole = sub.type in WHOLE
+    wildcard = whole and (ALL in request.names or not sub.named)
+    names: AbstractSet[str] = request.names - _STAR if ALL in request.names else request.names
+    begins = wildcard and not sub.wildcard
+    if names == sub.names and wildcard is sub.wildcard:
+        sub.names = names  # Equal, but shared by all streams that said the same.
+        return
+    known = sub.names | sub.entries.keys() if whole and sub.wildcard else sub.names
+    gained = names - known
+    sub.retarget(names, wildcard=wildcard, scope=scope)
+    if gained or begins:
+        sub.due = True
+        sub.owe(gained)
+
+
+def _answer_warming(sub: Subscription) -> None:
+    """Answer the repeated request of a client that warms a cluster: its endpoints come again, unchanged or not."""
+    sub.crossed = False
+    again = [name for name in sub.rewarmed if name in sub.names]
+    sub.rewarmed.clear()
+    if again:
+        sub.due = True
+        sub.owe(again)
+
+
+def draft(sub: Subscription, scope: Scope, *, hold: bool) -> Draft | None:
+    """Return the next response of the type; None when there is nothing to say now."""
+    sub.held = False
+    if sub.type in WHOLE:
+        return _whole(sub, scope, hold=hold)
+    sub.spread(sub.names)
+    names = sorted(name for name in {**sub.dirty, **sub.owed} if name in sub.names)
+    sieve = Sieve(sub, scope, tells_removals=False)
+    return sieve.draft(sieve.sift(names))
+
+
+def _whole(sub: Subscription, scope: Scope, *, hold: bool) -> Draft | None:
+    """Return the full set: what is left out is deleted, so that a set with a waiting name is never sent."""
+    names = sub.covered(scope)
+    if names is None:
+        return None
+    sub.spread(sub.entries)
+    full: list[Resource] = []
+    unknown: list[str] = []
+    for name in sorted(names):
+        found = _newest_cached(sub, name, scope)
+        if found is Absence.WAITING:
+            return None
+        if isinstance(found, Resource):
+            full.append(found)
+        if found is Absence.UNKNOWN or (isinstance(found, Resource) and not found.service):
+            unknown.append(name)
+    return _news(sub, scope, full=full, unknown=unknown, hold=hold)
+
+
+def _newest_cached(sub: Subscription, name: str, scope: Scope) -> object:
+    """Return what is newest of ``name``; what was told stands until the publisher says that it may have changed."""
+    entry = sub.entries.get(name)
+    if entry is None or name in sub.dirty or name in sub.owed or (entry.told is None and entry.version != GONE):
+        return sub.newest(name, scope)
+    return Absence.UNKNOWN if entry.told is None else entry.told
+
+
+def _news(sub: Subscription, scope: Scope, *, full: list[Resource], unknown: list[str], hold: bool) -> Draft | None:
+    """Return the full set if it is news, with what is gone still in it while routes may lead there."""
+    present = {resource.name for resource in full}
+    gone = {name: entry.told for name, entry in sub.entries.items() if entry.told is not None and name not in present}
+    sub.held = hold and bool(gone)
+    settled = [name for name in {**sub.dirty, **sub.owed} if not (sub.held and name in gone)]
+    same = all(sub.holds(resource, scope) for resource in full) and (sub.held or not gone)
+    absent = [name for name in unknown if name not in present]
+    if same and not sub.due:
+        for name in absent:
+            sub.lose(name)
+        sub.settle(settled)
+        return None
+    if sub.held:
+        full = sorted([*full, *gone.values()], key=lambda resource: resource.name)
+    removed = () if sub.held else tuple(dict.fromkeys((*absent, *gone)))
+    told_unknown = tuple(unknown) if sub.type is ResourceType.LISTENER else ()
+    return Draft(tuple(full), removed, told_unknown, settled)

@@ -1,0 +1,333 @@
+"""One ADS stream as a state machine: requests and changes in, responses out; no socket, no task, no timer of its own.
+
+There is no queue. A change only marks names; what is sent is what is newest when the outlet can take it, cluster first,
+then endpoints, listener and route, so that nothing is named before it was sent.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lbcontrol.frontends.status import OK, status_of
+from lbcontrol.frontends.xds.limits import (
+    Bucket,
+    XdsLimits,
+    check_count,
+    check_request,
+    check_types,
+    reason_of,
+)
+from lbcontrol.frontends.xds.meter import Meter
+from lbcontrol.frontends.xds.node import profile_of
+from lbcontrol.frontends.xds.requests import Reader, Request
+from lbcontrol.frontends.xds.responses import Content, EncodeResponse, Responses
+from lbcontrol.frontends.xds.scope import Scope
+from lbcontrol.frontends.xds.subscription import Draft, Subscription, Verdict
+from lbcontrol.frontends.xds.ticks import SharedTick
+from lbcontrol.frontends.xds.types import TYPE_URLS, TYPES
+from lbcontrol.model.clients import ClientProfile, Peer
+from lbcontrol.model.errors import LbControlError
+from lbcontrol.model.rendering import Resource, ResourceType
+from lbcontrol.runtime.ports import Authorizer, Metadata, Outlet, Scheduler, Status
+from lbcontrol.runtime.views import ALL, Change, Views
+
+_LATER = (ResourceType.LISTENER, ResourceType.ROUTE)
+"""What may still lead to a cluster that is to be removed."""
+
+
+class Judge(Protocol):
+    """Says what a request is about."""
+
+    def __call__(self, sub: Subscription, request: Request, *, first: bool) -> Verdict:
+        """Return the verdict; ``first`` on the first request of a type."""
+        ...
+
+
+class Subscribe(Protocol):
+    """Applies the names of a request."""
+
+    def __call__(self, sub: Subscription, request: Request, *, scope: Scope, said: Verdict) -> None:
+        """Change ``sub``; ``said`` is the request's verdict."""
+        ...
+
+
+class Compose(Protocol):
+    """Says what is sent next."""
+
+    def __call__(self, sub: Subscription, scope: Scope, *, hold: bool) -> Draft | None:
+        """Return the next response of a type; ``hold`` keeps removals back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What differs between State of the World and Delta."""
+
+    read: Reader
+    verdict: Judge
+    subscribe: Subscribe
+    draft: Compose
+    encode: EncodeResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all streams share."""
+
+    views: Views
+    authorizer: Authorizer
+    scheduler: Scheduler
+    kind_of: Callable[[str], str]
+    """Client kind of a ``node.user_agent_name``."""
+    limits: XdsLimits
+    responses: Responses
+    meter: Meter
+    ticks: SharedTick
+    chance: random.Random
+    streams: dict[AdsStream, None]
+    """Open streams, oldest first; the transport limits their number."""
+
+
+class AdsStream:
+    """The server's side of one StreamAggregatedResources or DeltaAggregatedResources call."""
+
+    def __init__(self, shared: Shared, variant: Variant) -> None:
+        """Wait for ``opened``."""
+        self._shared = shared
+        self._variant = variant
+        self._outlet: Outlet | None = None
+        self._subs: dict[ResourceType, Subscription] = {}
+        self._unknown: set[str] = set()
+        """Type URLs asked for that are not served; counted against the types of a stream."""
+        self._bucket = Bucket(shared.limits.requests_burst, shared.scheduler.now())
+        self._blocked = False
+        self._flushing = False
+        self.peer = Peer("")
+        self.profile: ClientProfile | None = None
+        """Known from the first request on."""
+        self.scope: Scope | None = None
+        """What the client may be told; known from the first request on."""
+        self.opened_at = 0.0
+        """Monotonic seconds."""
+
+    @property
+    def subscriptions(self) -> Mapping[ResourceType, Subscription]:
+        """What the client asked for, by type; for operators."""
+        return self._subs
+
+    # --- the transport's side
+
+    def opened(self, peer: Peer, metadata: Metadata, outlet: Outlet) -> None:
+        """Begin."""
+        del metadata
+        self.peer = peer
+        self._outlet = outlet
+        self.opened_at = self._shared.scheduler.now()
+        self._shared.streams[self] = None
+        self._shared.meter.streams.inc()
+
+    def received(self, message: bytes) -> None:
+        """Take one request; a breach of a limit ends the stream."""
+        if self._outlet is None:
+            return
+        self._count_request()
+        try:
+            self._take(self._variant.read(message))
+        except LbControlError as error:
+            self._shared.meter.rejected(reason_of(error))
+            self._end(status_of(error))
+        else:
+            self._flush()
+
+    def half_closed(self) -> None:
+        """The client asks for nothing more: end in peace."""
+        self._end(OK)
+
+    def writable(self) -> None:
+        """Send what changed meanwhile."""
+        self._blocked = False
+        self._flush()
+
+    def closed(self, reason: str) -> None:
+        """Let go of everything."""
+        del reason
+        self._release()
+        if self in self._shared.streams:
+            del self._shared.streams[self]
+            self._shared.meter.streams.dec()
+            if self.scope is not None:
+                self._shared.meter.client(self.scope.view.kind, -1)
+
+    # --- the publisher's side
+
+    def changed(self, changes: Sequence[Change]) -> None:
+        """Mark what may be new, and send it if the outlet takes it."""
+        if self.scope is None:
+            return
+        for type_, name in changes:
+            sub = self._subs.get(type_)
+            if sub is None:
+                continue
+            sub.delayed = False  # News do not wait for the turn of a first answer.
+            if name == ALL:
+                sub.stir_all()
+            elif sub.stir(name, self.scope):
+                self._shared.meter.replaced.inc()
+        self._flush()
+
+    # --- requests
+
+    def _count_request(self) -> None:
+        wait = self._bucket.take(self._shared.limits, self._shared.scheduler.now())
+        if wait and self._outlet is not None:
+            self._shared.meter.rejected("requests")
+            self._outlet.pause_reading()
+            self._shared.ticks.call((self, "read"), wait, callback=self._resume)
+
+    def _resume(self) -> None:
+        if self._outlet is not None:
+            self._outlet.resume_reading()
+
+    def _take(self, request: Request) -> None:
+        check_request(request, self._shared.limits)
+        scope = self.scope or self._introduce(request)
+        type_ = TYPES.get(request.type_url)
+        if type_ is None:
+            self._shared.meter.unknown_types.inc()
+            self._unknown.add(request.type_url)
+            check_types(len(self._subs) + len(self._unknown), self._shared.limits)
+            return
+        sub = self._subs.get(type_)
+        first = sub is None
+        if sub is None:
+            sub = self._subs[type_] = Subscription(type_)
+            check_types(len(self._subs) + len(self._unknown), self._shared.limits)
+        said = self._variant.verdict(sub, request, first=first)
+        self._judge(sub, request, said)
+        self._variant.subscribe(sub, request, scope=scope, said=said)
+        check_count(len(sub.names), request.type_url, limits=self._shared.limits)
+        if first and type_ is ResourceType.ENDPOINTS and request.brings_state and scope.view.jitter > 0:
+            self._delay(sub, scope.view.jitter)
+
+    def _introduce(self, request: Request) -> Scope:
+        """Take the first request's node for who the client is; later nodes do not count (xds_protocol)."""
+        shared = self._shared
+        self.profile = profile_of(request.node, shared.kind_of, limits=shared.limits)
+        view = shared.views.view(self.profile)
+        self.scope = Scope(view, shared.authorizer, identity=self.peer.identity, follower=self)
+        shared.meter.client(view.kind, 1)
+        return self.scope
+
+    def _judge(self, sub: Subscription, request: Request, said: Verdict) -> None:
+        """Note what the client says of a response; a late verdict counts for what it is about, and for nothing else."""
+        if said in (Verdict.ACK, Verdict.NACK, Verdict.STALE):
+            self._shared.meter.judged(said.value)
+        if said is Verdict.ACK:
+            sub.acknowledged = request.nonce
+        resources = sub.take_pending(request.nonce)
+        if not resources or self.scope is None:
+            return
+        if request.rejection is None:
+            for resource in sub.accept(resources, request.nonce):
+                self.scope.view.acknowledged(resource)
+        else:
+            self._park(sub, request, resources=resources)
+
+    def _park(self, sub: Subscription, request: Request, *, resources: tuple[Resource, ...]) -> None:
+        if self.scope is None:
+            return
+        for resource, refusal in sub.refuse(resources, request, now=self._shared.scheduler.now()):
+            if refusal.count > self._shared.limits.nacks_per_minute:
+                self._shared.meter.rejected("nacks")
+            else:
+                peer = self.peer.host or self.peer.address
+                self.scope.view.rejected(resource, peer=peer, reason=refusal.cause)
+
+    def _delay(self, sub: Subscription, jitter: float) -> None:
+        """Spread the first answers of clients that come back all at once (after a restart of ours)."""
+        sub.delayed = True
+        self._shared.ticks.call((self, "answer"), self._shared.chance.uniform(0.0, jitter), callback=self._undelay)
+
+    def _undelay(self) -> None:
+        sub = self._subs.get(ResourceType.ENDPOINTS)
+        if sub is not None:
+            sub.delayed = False
+            self._flush()
+
+    # --- responses
+
+    def _flush(self) -> None:
+        """Send what is new, one response after the other, until the outlet refuses or there is nothing."""
+        if self._flushing:
+            return  # An outlet may call ``writable`` from within ``offer``: the loop below goes on anyway.
+        self._flushing = True
+        while self._next():
+            pass
+        self._flushing = False
+
+    def _next(self) -> bool:
+        """Send one response; True when another look is worth it."""
+        scope = self.scope
+        if self._blocked or self._outlet is None or scope is None:
+            return False
+        later = any(sub.touched for type_ in _LATER if (sub := self._subs.get(type_)) is not None)
+        for type_ in TYPE_URLS:
+            sub = self._subs.get(type_)
+            if sub is None or not sub.touched or sub.delayed:
+                continue
+            draft = self._variant.draft(sub, scope, hold=later and type_ is ResourceType.CLUSTER)
+            self._count_unknown(sub)
+            if draft is not None:
+                return self._send(sub, draft, scope=scope)
+            sub.touched = sub.held
+        return self._is_held()
+
+    def _is_held(self) -> bool:
+        """True when removals of clusters were kept back and nothing leads there any more."""
+        clusters = self._subs.get(ResourceType.CLUSTER)
+        return clusters is not None and clusters.held
+
+    def _send(self, sub: Subscription, draft: Draft, *, scope: Scope) -> bool:
+        if self._outlet is None:
+            return False
+        content = Content(sub.type, draft.resources, draft.removed, draft.unknown)
+        payload, nonce = self._shared.responses.payload(self._variant.encode, content, after=sub.nonce)
+        if not self._outlet.offer(payload):
+            self._blocked = True
+            return False
+        sub.sent(draft, nonce, scope=scope, now=self._shared.scheduler.now())
+        self._count_unknown(sub)
+        self._shared.meter.pushed(sub.type, payload.size)
+        if sub.type is ResourceType.CLUSTER:
+            self._rewarm(draft)
+        return True
+
+    def _rewarm(self, draft: Draft) -> None:
+        """Remember whose endpoints went out before their cluster did: a client that warms it asks for them again."""
+        endpoints = self._subs.get(ResourceType.ENDPOINTS)
+        if endpoints is not None:
+            again = [resource.name for resource in draft.resources if resource.name in endpoints.entries]
+            endpoints.rewarmed.update(dict.fromkeys(again))
+
+    def _count_unknown(self, sub: Subscription) -> None:
+        if sub.unknowns:
+            self._shared.meter.unknown_names.inc(sub.unknowns)
+            sub.unknowns = 0
+
+    # --- the end
+
+    def _end(self, status: Status) -> None:
+        if self._outlet is not None:
+            self._outlet.end(status)
+        self._release()
+
+    def _release(self) -> None:
+        self._outlet = None
+        for key in ("read", "answer"):
+            self._shared.ticks.drop((self, key))
+        if self.scope is not None:
+            for sub in self._subs.values():
+                sub.release(self.scope)

@@ -1,0 +1,249 @@
+"""What one stream asked for and knows of one type: names, nonce, what it holds, what it rejected.
+
+The machine is one for both variants; ``sotw.py`` and ``delta.py`` say how requests change a subscription and how what
+is new is grouped into a response.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from lbcontrol.frontends.xds.entries import GONE, Entry, Parked, Refusal, blamed_of, park
+from lbcontrol.frontends.xds.nonces import NONE
+from lbcontrol.frontends.xds.requests import Request
+from lbcontrol.frontends.xds.scope import Scope
+from lbcontrol.model.assignment import Mark
+from lbcontrol.model.rendering import Resource, ResourceType
+from lbcontrol.runtime.views import Absence
+
+MOST_PENDING = 16
+"""Responses without a verdict that are remembered; of older ones a late verdict says nothing."""
+
+
+class Verdict(enum.Enum):
+    """How a request relates to what was sent last."""
+
+    INITIAL = "initial"  # First of its type on the stream: answer it.
+    ACK = "ack"  # The client applied the response: stay quiet unless data changed.
+    NACK = "nack"  # The client rejected it: keep the last good one, do not resend.
+    STALE = "stale"  # Refers to a response that was replaced, or to none of ours.
+    AGAIN = "again"  # About nothing new: the response had its verdict already, or none was sent.
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the next response of a type holds."""
+
+    resources: tuple[Resource, ...]
+    removed: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Names that nobody serves, stand-ins included."""
+    settled: Collection[str] = ()
+    """Names that need no further look once this is sent."""
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """One type on one stream. Bounds: names by ``XdsLimits``; entries and marks hold subscribed names only."""
+
+    type: ResourceType
+    names: AbstractSet[str] = frozenset()
+    """Asked for by name."""
+    wildcard: bool = False
+    named: bool = False
+    """A request named something, so that an empty list is no wildcard any more."""
+    entries: dict[str, Entry] = field(default_factory=dict)
+    nonce: int = NONE
+    """Of the newest response."""
+    acknowledged: int = NONE
+    """The newest nonce that was acknowledged."""
+    pending: dict[int, tuple[Resource, ...]] = field(default_factory=dict)
+    """Responses without a verdict, by nonce."""
+    touched: bool = False
+    """Something may have to be sent."""
+    dirty: dict[str, None] = field(default_factory=dict)
+    """Names that may be new, different or gone."""
+    everything: bool = False
+    """All names may be."""
+    owed: dict[str, None] = field(default_factory=dict)
+    """Names to send although the client may hold the very bytes."""
+    due: bool = False
+    """A response is due even if nothing is new."""
+    delayed: bool = False
+    """The first answer waits for its turn after a restart."""
+    held: bool = False
+    """Removals wait until routes no longer lead there."""
+    rewarmed: dict[str, None] = field(default_factory=dict)
+    """Endpoints whose cluster was sent after them: a repeated request is no ACK."""
+    crossed: bool = False
+    """A repeated request crossed a response, and is answered with the next ACK."""
+    unknowns: int = 0
+    """Names newly found to be served by nobody; the stream takes and counts them."""
+
+    # --- what may be new
+
+    def stir(self, name: str, scope: Scope) -> bool:
+        """Mark a name; True when an earlier change of it was not sent yet, and so is skipped."""
+        self.touched = True
+        replaced = name in self.dirty
+        self.dirty[name] = None
+        entry = self.entries.get(name)
+        if entry is not None and entry.refusal is not None:
+            self.newest(name, scope)  # What was parked is free again as soon as other bytes were published.
+        return replaced
+
+    def stir_all(self) -> None:
+        """Mark everything."""
+        self.touched = self.everything = True
+
+    def owe(self, names: Iterable[str]) -> None:
+        """Mark names to be sent even if they are unchanged."""
+        self.owed.update(dict.fromkeys(names))
+        self.touched = True
+
+    def forget(self, name: str) -> None:
+        """Drop all that is known of a name: the client may have dropped the resource too."""
+        self.entries.pop(name, None)
+        self.dirty.pop(name, None)
+        self.owed.pop(name, None)
+        self.rewarmed.pop(name, None)
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Note that names need no further look."""
+        for name in names:
+            self.dirty.pop(name, None)
+            self.owed.pop(name, None)
+
+    def spread(self, names: Iterable[str]) -> None:
+        """Turn "everything may be new" into marks of ``names``."""
+        if self.everything:
+            self.dirty.update(dict.fromkeys(names))
+            self.everything = False
+
+    # --- names
+
+    def retarget(self, names: AbstractSet[str], *, wildcard: bool, scope: Scope) -> None:
+        """Replace what is subscribed; what is no longer covered is forgotten."""
+        for name in self.names - names:
+            scope.unfollow(self.type, name)
+            if not wildcard:
+                self.forget(name)
+        for name in names - self.names:
+            scope.follow(self.type, name)
+        if wildcard and not self.wildcard:
+            scope.follow(self.type)
+        if self.wildcard and not wildcard:
+            scope.unfollow(self.type)
+            for name in [name for name in self.entries if name not in names]:
+                self.forget(name)
+        self.names = names
+        self.wildcard = wildcard
+
+    def release(self, scope: Scope) -> None:
+        """Follow nothing any more."""
+        self.retarget(frozenset(), wildcard=False, scope=scope)
+
+    def covered(self, scope: Scope) -> AbstractSet[str] | None:
+        """Return every name that is subscribed; None when a wildcard does not know all of its names yet."""
+        if not self.wildcard:
+            return self.names
+        listed = scope.listed(self.type)
+        return None if listed is None else self.names | listed
+
+    # --- what is newest
+
+    def newest(self, name: str, scope: Scope) -> Resource | Absence | Parked:
+        """Return what the client should hold of ``name``: in place of what it rejected the last good one."""
+        found = scope.find(self.type, name)
+        entry = self.entries.get(name)
+        if entry is None or isinstance(found, Absence):
+            return found
+        if entry.refusal is not None:
+            if entry.refusal.version == found.version:
+                return entry.good or Parked.PARKED
+            entry.refusal.version = ""
+        return found
+
+    def holds(self, resource: Resource, scope: Scope) -> bool:
+        """True when the client has these bytes; what it brought along counts as acknowledged."""
+        entry = self.entries.get(resource.name)
+        if entry is None or entry.version != resource.version:
+            return False
+        if entry.told is None:
+            entry.told = entry.good = resource
+            entry.mark = entry.good_mark = scope.mark(resource.name)
+        return True
+
+    def lose(self, name: str) -> None:
+        """Note that the client knows, or was told, that ``name`` does not exist."""
+        entry = self.entries.setdefault(name, Entry())
+        if entry.version != GONE and name in self.names:
+            self.unknowns += 1
+        entry.version = GONE
+        entry.told = entry.good = entry.since = entry.refusal = None
+
+    # --- what was sent, and what became of it
+
+    def sent(self, draft: Draft, nonce: int, *, scope: Scope, now: float) -> None:
+        """Note that a response is on its way."""
+        self.nonce = nonce
+        if len(self.pending) >= MOST_PENDING:
+            del self.pending[next(iter(self.pending))]
+        self.pending[nonce] = draft.resources
+        for resource in draft.resources:
+            self._told(resource, nonce, mark=scope.mark(resource.name), now=now)
+        for name in draft.removed:
+            self.lose(name)
+            if name not in self.names:
+                del self.entries[name]
+        self.settle(draft.settled)
+        self.due = False
+        self.touched = bool(self.dirty or self.owed or self.held)
+
+    def _told(self, resource: Resource, nonce: int, *, mark: Mark | None, now: float) -> None:
+        entry = self.entries.setdefault(resource.name, Entry())
+        if entry.version != resource.version:
+            self.unknowns += not resource.service  # A stand-in.
+            entry.since = now if entry.since is None else entry.since
+        entry.version, entry.told, entry.mark, entry.nonce = resource.version, resource, mark, nonce
+        self.rewarmed.pop(resource.name, None)
+
+    def take_pending(self, nonce: int) -> tuple[Resource, ...]:
+        """Return what a verdict on ``nonce`` is about; what was sent before it and never judged counts as accepted."""
+        if nonce not in self.pending:
+            return ()
+        for older in [each for each in self.pending if each < nonce]:
+            self.accept(self.pending.pop(older), older)
+        return self.pending.pop(nonce)
+
+    def accept(self, resources: Iterable[Resource], nonce: int) -> list[Resource]:
+        """Note an ACK; return the resources that were not acknowledged before."""
+        fresh = []
+        for resource in resources:
+            entry = self.entries.get(resource.name)
+            if entry is None:
+                continue  # Unsubscribed meanwhile.
+            if entry.good is not resource:
+                fresh.append(resource)
+                entry.good = resource
+            if entry.nonce == nonce:
+                entry.good_mark = entry.mark
+                entry.since = None
+        return fresh
+
+    def refuse(
+        self, resources: tuple[Resource, ...], request: Request, *, now: float
+    ) -> list[tuple[Resource, Refusal]]:
+        """Note a NACK: park what it is about, take the rest as accepted; return what was parked and why."""
+        cause = request.rejection or ""
+        blamed = blamed_of(resources, cause)
+        self.accept([resource for resource in resources if resource not in blamed], request.nonce)
+        refusals = []
+        for resource in blamed:
+            entry = self.entries.get(resource.name)
+            if entry is not None:
+                refusals.append((resource, park(entry, resource, cause=cause, nonce=request.nonce, now=now)))
+        return refusals
