@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.procs import Proc, free_port
@@ -21,10 +20,11 @@ def lbcontrol() -> str:
     return str(Path(sys.executable).with_name("lbcontrol"))
 
 
-def services_yaml(name: str, weights: Mapping[str, int]) -> str:
+def services_yaml(name: str, weights: Mapping[str, int], *, aliases: Sequence[str] = ()) -> str:
     """A service file with one service whose endpoints (ip:port) have these weights."""
     ends = [f'      - {{address: "{address}", weight: {w}}}' for address, w in weights.items()]
-    return "\n".join(["services:", f"  - name: {name}", "    endpoints:", *ends, ""])
+    also = [f"    aliases: [{', '.join(aliases)}]"] if aliases else []
+    return "\n".join(["services:", f"  - name: {name}", *also, "    endpoints:", *ends, ""])
 
 
 class ControlPlane:
@@ -47,8 +47,17 @@ class ControlPlane:
     def start(self, files: Mapping[str, str] | None = None) -> None:
         """Write `files`, start, return when ready; TimeoutError with the log after 20 s."""
         self.write(files or {})
+        self.begin()
+        self.wait_until_ready()
+
+    def begin(self) -> None:
+        """Start the process, ready or not."""
         argv = [lbcontrol(), "serve", str(self.files), "--grpc", self.grpc]
         self.proc = Proc([*argv, "--admin", self.admin, "--probe", self.probe], log=self.log)
+
+    def wait_until_ready(self) -> None:
+        """Wait until every source has synced; TimeoutError with the log after 20 s."""
+        assert self.proc is not None
         deadline = time.monotonic() + 20.0
         while not self._ready():
             if self.proc.popen.poll() is not None or time.monotonic() > deadline:
@@ -86,10 +95,3 @@ class ControlPlane:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20.0, check=False)
         assert done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
-
-    def bootstrap(self) -> str:
-        """The xDS bootstrap a stock gRPC client reads from GRPC_XDS_BOOTSTRAP_CONFIG."""
-        server = {"server_uri": self.grpc, "channel_creds": [{"type": "insecure"}]}
-        node = {"id": "interop"}
-        features = {"server_features": ["xds_v3"]}
-        return json.dumps({"xds_servers": [server | features], "node": node})
