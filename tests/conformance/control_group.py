@@ -29,8 +29,9 @@ def _endpoints(service: Document) -> endpoint_pb2.ClusterLoadAssignment:
     made = endpoint_pb2.ClusterLoadAssignment(cluster_name=service["name"])
     for number, item in enumerate(service["endpoints"]):
         group = made.endpoints.add()
-        group.locality.sub_zone = str(number)
+        group.locality.sub_zone = item.get("key", str(number))
         group.load_balancing_weight.value = item["weight"]
+        group.priority = item.get("priority", 0)
         member = group.lb_endpoints.add(health_status=HEALTH[item["health"]])
         host, _, port = item["address"].rpartition(":")
         member.endpoint.address.socket_address.address = host
