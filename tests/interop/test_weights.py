@@ -47,3 +47,12 @@ def test_client_follows_a_live_change_without_a_failed_call(
     assert_split(after.backends, turned)
     assert len(before) == 3
     assert not (language.keeps_connections and dialled), dialled
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=str)
+def test_client_takes_the_printed_bootstrap(language: Language, plane: ControlPlane, tmp_path: Path) -> None:
+    """What ``lbcontrol bootstrap`` prints is all that a stock client needs."""
+    env = {"GRPC_XDS_BOOTSTRAP_CONFIG": plane.bootstrap()}
+    with Client(language, "xds:///greeter", server=plane.grpc, log=tmp_path / "client.log", env=env) as client:
+        answer = client.call(20)
+    assert (answer.ok, answer.failed) == (20, 0), answer.errors

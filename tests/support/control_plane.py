@@ -27,12 +27,20 @@ def services_yaml(name: str, weights: Mapping[str, int], *, aliases: Sequence[st
     return "\n".join(["services:", f"  - name: {name}", *also, "    endpoints:", *ends, ""])
 
 
+def run_cli(*args: str) -> str:
+    """Run the command to its end and return what it prints; AssertionError when it fails."""
+    done = subprocess.run([lbcontrol(), *args], capture_output=True, text=True, timeout=20.0, check=False)
+    assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
 class ControlPlane:
     """One control plane on fixed ports and one directory of files, so that it can be restarted."""
 
-    def __init__(self, home: Path) -> None:
-        """Keep files and log under `home`; nothing is started yet."""
+    def __init__(self, home: Path, *, state: bool = False) -> None:
+        """Keep files and log under `home`, and with `state` a state directory; nothing is started yet."""
         self.files, self.log = home / "lbcontrol.d", home / "lbcontrol.log"
+        self.flags = ("--state-dir", str(home / "state")) if state else ()
         self.files.mkdir(parents=True)
         self.grpc, self.admin, self.probe = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.proc: Proc | None = None
@@ -52,7 +60,7 @@ class ControlPlane:
 
     def begin(self) -> None:
         """Start the process, ready or not."""
-        argv = [lbcontrol(), "serve", str(self.files), "--grpc", self.grpc]
+        argv = [lbcontrol(), "serve", str(self.files), "--grpc", self.grpc, *self.flags]
         self.proc = Proc([*argv, "--admin", self.admin, "--probe", self.probe], log=self.log)
 
     def wait_until_ready(self) -> None:
@@ -89,9 +97,10 @@ class ControlPlane:
         pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
+    def bootstrap(self) -> str:
+        """What `lbcontrol bootstrap` tells a stock gRPC client to use."""
+        return run_cli("bootstrap", "--server", self.grpc)
+
     def cli(self, *args: str) -> str:
         """Run an operator's verb against this server; AssertionError when it fails."""
-        argv = [lbcontrol(), *args, "--admin", self.admin]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20.0, check=False)
-        assert done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        return run_cli(*args, "--admin", self.admin)
