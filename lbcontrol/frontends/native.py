@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from lookaside.api import METHODS
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
+from lbcontrol.frontends.admin_ports import ClientView, Told
 from lbcontrol.frontends.native_check import checked_name, checked_profile, unknown_error
 from lbcontrol.frontends.native_encode import Encoder, mark_message, profile_of
 from lbcontrol.frontends.native_load import LoadStream
 from lbcontrol.frontends.native_ports import Directory, LoadSink, NativeClient, NativeLimits, Registrar
 from lbcontrol.frontends.native_register import Registering
+from lbcontrol.frontends.native_shown import client_view, told
 from lbcontrol.frontends.native_watch import WatchContext, WatchStream
 from lbcontrol.frontends.status import unary
 from lbcontrol.model.assignment import Decision
@@ -83,6 +85,19 @@ class NativeFrontEnd:
     def clients(self) -> Sequence[NativeClient]:
         """Return every open watch, for operators."""
         return [stream.view() for stream in self._streams]
+
+    def client_views(self) -> Sequence[ClientView]:
+        """Return the same as every front end shows it."""
+        now = self._parts.clock.now()
+        return [client_view(client, now) for client in self.clients()]
+
+    def told(self, view: ClientView, service: str) -> Told:
+        """Return exactly what a client was sent of a service.
+
+        Raises:
+            NotFoundError: the client is gone, or never asked for the service (LB312).
+        """
+        return told(self._streams, view, service=service)
 
     def _watching(self) -> StreamHandler:
         return WatchStream(self._watch)

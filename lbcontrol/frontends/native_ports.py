@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lbcontrol.model.assignment import Decision
+from lbcontrol.model.assignment import Decision, Mark
 from lbcontrol.model.clients import ClientProfile, Peer
 from lbcontrol.model.endpoints import Address
 from lbcontrol.model.findings import Finding
@@ -94,6 +94,10 @@ class NativeSubscription:
     acknowledged: str
     """Version acknowledged last; empty for none."""
     rejection: Finding | None
+    acknowledged_mark: Mark | None = None
+    """Mark of the decision acknowledged last."""
+    since: float | None = None
+    """Monotonic time of the oldest change it has not answered; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from lbcontrol.frontends.native_check import checked_name, checked_profile, unkn
 from lbcontrol.frontends.native_encode import Encoded, Encoder, profile_of, unknown_payload
 from lbcontrol.frontends.native_ports import Directory, NativeClient, NativeLimits, NativeSubscription
 from lbcontrol.frontends.status import OK, parsed, status_of
-from lbcontrol.model.assignment import Decision
+from lbcontrol.model.assignment import Decision, Mark
 from lbcontrol.model.clients import ClientProfile, Peer, Role
 from lbcontrol.model.errors import InvalidRequestError, LbControlError
 from lbcontrol.model.findings import Finding
@@ -49,9 +49,20 @@ class _Followed:
     told: str = ""
     """Version sent last, ``UNKNOWN``, or empty for nothing."""
     acknowledged: str = ""
+    acknowledged_mark: Mark | None = None
+    since: float | None = None
+    """Monotonic time of the oldest change that was sent and is not answered."""
     parked: str = ""
     """Version the client rejected; not sent again."""
     rejection: Finding | None = None
+
+
+def _renew(followed: _Followed, version: str, encoded: Encoded | None) -> None:
+    """Note a newer decision of which the client has the content already."""
+    if version == followed.told and encoded is not None:
+        followed.sent = encoded
+        if version == followed.acknowledged:
+            followed.acknowledged_mark = encoded.decision.mark
 
 
 class WatchStream:
@@ -103,10 +114,22 @@ class WatchStream:
     def view(self) -> NativeClient:
         """Return how the client stands, for operators."""
         subscriptions = tuple(
-            NativeSubscription(name, each.sent.decision if each.sent else None, each.acknowledged, each.rejection)
+            NativeSubscription(
+                name,
+                each.sent.decision if each.sent else None,
+                each.acknowledged,
+                each.rejection,
+                each.acknowledged_mark,
+                each.since,
+            )
             for name, each in sorted(self._followed.items())
         )
         return NativeClient(self._profile or ClientProfile(), self._peer, self._opened_at, subscriptions)
+
+    def sent(self, service: str) -> Encoded | None:
+        """Return what the client was sent of a service; None for nothing."""
+        encodings = (each.sent for each in self._followed.values() if each.sent is not None)
+        return next((each for each in encodings if each.decision.service == service), None)
 
     def _take(self, request: pb.WatchAssignmentsRequest) -> None:
         limits = self._context.limits
@@ -141,6 +164,7 @@ class WatchStream:
                 continue
             if verdict.version != followed.told:
                 continue  # About something replaced meanwhile.
+            followed.since = None
             if verdict.verdict == pb.VERDICT_REJECTED:
                 kept = verdict.error.encode()[: self._context.limits.error_detail_bytes].decode(errors="ignore")
                 what = f'the client rejected "{verdict.service}", version {verdict.version}'
@@ -148,6 +172,7 @@ class WatchStream:
                 followed.rejection = Finding("LB301", what, why=kept, effect="it stays on its last good list")
             else:
                 followed.acknowledged = verdict.version
+                followed.acknowledged_mark = followed.sent.decision.mark
                 followed.rejection = None
 
     def _mark(self, name: str) -> None:
@@ -169,11 +194,15 @@ class WatchStream:
         """Send what is newest of ``name`` unless the client has it; False when the outlet refused."""
         followed = self._followed[name]
         version, encoded, payload = self._newest(name)
-        if payload is None or self._outlet is None or version in (followed.told, followed.parked):
+        if payload is None or self._outlet is None:
+            return True
+        if version in (followed.told, followed.parked):
+            _renew(followed, version, encoded)
             return True
         before = followed.told, followed.sent
         followed.told, followed.sent = version, encoded
         if self._outlet.offer(payload):
+            followed.since = followed.since or self._context.clock.now()
             return True
         followed.told, followed.sent = before
         return False

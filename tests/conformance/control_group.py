@@ -16,6 +16,8 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
 from tests.conformance.subject import Document, GrpcWire
 
@@ -27,8 +29,9 @@ def _endpoints(service: Document) -> endpoint_pb2.ClusterLoadAssignment:
     made = endpoint_pb2.ClusterLoadAssignment(cluster_name=service["name"])
     for number, item in enumerate(service["endpoints"]):
         group = made.endpoints.add()
-        group.locality.sub_zone = str(number)
+        group.locality.sub_zone = item.get("key", str(number))
         group.load_balancing_weight.value = item["weight"]
+        group.priority = item.get("priority", 0)
         member = group.lb_endpoints.add(health_status=HEALTH[item["health"]])
         host, _, port = item["address"].rpartition(":")
         member.endpoint.address.socket_address.address = host
@@ -53,7 +56,13 @@ def _route(service: Document) -> route_pb2.RouteConfiguration:
 
 
 def _listener(service: Document) -> listener_pb2.Listener:
-    return listener_pb2.Listener(name=service["name"])
+    manager = http_connection_manager_pb2.HttpConnectionManager()
+    manager.rds.route_config_name = service["name"]
+    manager.rds.config_source.ads.SetInParent()
+    manager.http_filters.add(name="router").typed_config.Pack(router_pb2.Router())
+    made = listener_pb2.Listener(name=service["name"])
+    made.api_listener.api_listener.Pack(manager)
+    return made
 
 
 MAKERS: dict[str, Any] = {"LDS": _listener, "RDS": _route, "CDS": _cluster, "EDS": _endpoints}
@@ -80,7 +89,7 @@ class ControlGroup:
         assert self._process.stdout is not None
         ports = json.loads(self._process.stdout.readline())
         self._control = f"http://{ports['control']}/state"
-        self._ads: str = ports["ads"]
+        self.ads: str = ports["ads"]
         self._channel: grpc.aio.Channel | None = None
 
     def _ask(self, method: str, body: bytes | None = None) -> None:
@@ -92,7 +101,7 @@ class ControlGroup:
         """Clear the cache and open a fresh channel (grpc.aio channels belong to one event loop)."""
         if self._channel is not None:
             await self._channel.close(None)
-        self._channel = grpc.aio.insecure_channel(self._ads, [("grpc.use_local_subchannel_pool", 1)])
+        self._channel = grpc.aio.insecure_channel(self.ads, [("grpc.use_local_subchannel_pool", 1)])
         self._ask("DELETE")
 
     async def publish(self, services: Sequence[Document], *, complete: bool) -> None:

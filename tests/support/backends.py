@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -23,6 +24,20 @@ ECHO = "/lab.Echo/Echo"
 SLOW = "/lab.Echo/Slow"
 SLOW_SECONDS = 1.5
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+_ESTABLISHED = "01"  # the state's number in /proc/net/tcp
+
+
+def _address(text: str) -> str:
+    """Read ``0100007F:C350`` as 127.0.0.1:50000: the kernel writes an address as one little-endian number.
+
+    An IPv4 address in the table of IPv6, where gRPC's sockets are, is the last part of a longer one.
+    """
+    host, _, port = text.partition(":")
+    host = host[-8:]
+    return f"{socket.inet_ntoa(int(host, 16).to_bytes(4, 'little'))}:{int(port, 16)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,16 @@ class Backends:
     def stats(self) -> dict[str, BackendStats]:
         """Numbers by address."""
         return {key: BackendStats(**value) for key, value in self.proc.ask({}).items()}
+
+    def connections(self) -> frozenset[tuple[str, int]]:
+        """Every open connection, with or without calls: the backend's address and the client's port.
+
+        Read from the kernel's table, as no gRPC server tells of a connection on which nothing was called.
+        """
+        lines = [line for table in _TABLES for line in Path(table).read_text().splitlines()[1:]]
+        rows = [line.split() for line in lines]
+        pairs = [(_address(row[1]), _address(row[2])) for row in rows if row[3] == _ESTABLISHED]
+        return frozenset((own, int(peer.rpartition(":")[2])) for own, peer in pairs if own in self.addresses)
 
     def stop(self) -> None:
         """Kill the child."""

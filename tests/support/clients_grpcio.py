@@ -1,7 +1,8 @@
 """A stock grpcio client in a child process, driven by JSON lines on stdin.
 
-Start: `python -m tests.support.clients_grpcio TARGET [CHANNELS]` with GRPC_XDS_BOOTSTRAP_CONFIG set.
-Commands: call {n, parallel}, slow_call, start_load {rps}, stop_load, quit; one JSON line answers each.
+Start: `python -m tests.support.clients_grpcio TARGET [CHANNELS]` with GRPC_XDS_BOOTSTRAP_CONFIG set; "{}" in the
+target is replaced by the channel's number. Commands: call {n, parallel}, slow_call {n}, start_load {rps}, stop_load,
+quit; one JSON line answers each. The programs in tests/interop/go and tests/interop/node speak the same.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Client:
         """Open `channels` channels; an own subchannel pool keeps their connections apart."""
         options = [("grpc.use_local_subchannel_pool", 1)]
         self.channels = [
-            grpc.aio.insecure_channel(target, options=[*options, ("lab.channel", i)]) for i in range(channels)
+            grpc.aio.insecure_channel(target.replace("{}", str(i)), options=[*options, ("lab.channel", i)])
+            for i in range(channels)
         ]
         self.load: asyncio.Task[dict[str, Any]] | None = None
         self.stopping = asyncio.Event()
@@ -95,10 +97,9 @@ class Client:
         """Carry out one command; ValueError for a word that is not one."""
         word = command["cmd"]
         if word == "call":
-            parallel = int(command.get("parallel", 20))
-            return await self.calls(n=int(command["n"]), method=ECHO, parallel=parallel)
+            return await self.calls(n=int(command["n"]), method=ECHO, parallel=int(command["parallel"]))
         if word == "slow_call":
-            return await self.calls(n=1, method=SLOW, parallel=1)
+            return await self.calls(n=int(command["n"]), method=SLOW, parallel=int(command["n"]))
         if word == "start_load":
             self.stopping.clear()
             self.load = asyncio.create_task(self.run_load(float(command["rps"])))

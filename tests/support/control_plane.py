@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.procs import Proc, free_port
@@ -21,18 +20,27 @@ def lbcontrol() -> str:
     return str(Path(sys.executable).with_name("lbcontrol"))
 
 
-def services_yaml(name: str, weights: Mapping[str, int]) -> str:
+def services_yaml(name: str, weights: Mapping[str, int], *, aliases: Sequence[str] = ()) -> str:
     """A service file with one service whose endpoints (ip:port) have these weights."""
     ends = [f'      - {{address: "{address}", weight: {w}}}' for address, w in weights.items()]
-    return "\n".join(["services:", f"  - name: {name}", "    endpoints:", *ends, ""])
+    also = [f"    aliases: [{', '.join(aliases)}]"] if aliases else []
+    return "\n".join(["services:", f"  - name: {name}", *also, "    endpoints:", *ends, ""])
+
+
+def run_cli(*args: str) -> str:
+    """Run the command to its end and return what it prints; AssertionError when it fails."""
+    done = subprocess.run([lbcontrol(), *args], capture_output=True, text=True, timeout=20.0, check=False)
+    assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 class ControlPlane:
     """One control plane on fixed ports and one directory of files, so that it can be restarted."""
 
-    def __init__(self, home: Path) -> None:
-        """Keep files and log under `home`; nothing is started yet."""
+    def __init__(self, home: Path, *, state: bool = False) -> None:
+        """Keep files and log under `home`, and with `state` a state directory; nothing is started yet."""
         self.files, self.log = home / "lbcontrol.d", home / "lbcontrol.log"
+        self.flags = ("--state-dir", str(home / "state")) if state else ()
         self.files.mkdir(parents=True)
         self.grpc, self.admin, self.probe = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.proc: Proc | None = None
@@ -47,8 +55,17 @@ class ControlPlane:
     def start(self, files: Mapping[str, str] | None = None) -> None:
         """Write `files`, start, return when ready; TimeoutError with the log after 20 s."""
         self.write(files or {})
-        argv = [lbcontrol(), "serve", str(self.files), "--grpc", self.grpc]
+        self.begin()
+        self.wait_until_ready()
+
+    def begin(self) -> None:
+        """Start the process, ready or not."""
+        argv = [lbcontrol(), "serve", str(self.files), "--grpc", self.grpc, *self.flags]
         self.proc = Proc([*argv, "--admin", self.admin, "--probe", self.probe], log=self.log)
+
+    def wait_until_ready(self) -> None:
+        """Wait until every source has synced; TimeoutError with the log after 20 s."""
+        assert self.proc is not None
         deadline = time.monotonic() + 20.0
         while not self._ready():
             if self.proc.popen.poll() is not None or time.monotonic() > deadline:
@@ -80,16 +97,10 @@ class ControlPlane:
         pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
+    def bootstrap(self) -> str:
+        """What `lbcontrol bootstrap` tells a stock gRPC client to use."""
+        return run_cli("bootstrap", "--server", self.grpc)
+
     def cli(self, *args: str) -> str:
         """Run an operator's verb against this server; AssertionError when it fails."""
-        argv = [lbcontrol(), *args, "--admin", self.admin]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20.0, check=False)
-        assert done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def bootstrap(self) -> str:
-        """The xDS bootstrap a stock gRPC client reads from GRPC_XDS_BOOTSTRAP_CONFIG."""
-        server = {"server_uri": self.grpc, "channel_creds": [{"type": "insecure"}]}
-        node = {"id": "interop"}
-        features = {"server_features": ["xds_v3"]}
-        return json.dumps({"xds_servers": [server | features], "node": node})
+        return run_cli(*args, "--admin", self.admin)

@@ -69,14 +69,22 @@ class Proc:
             raise EOFError(f"process ended ({self.popen.poll()}); log:\n{self.tail()}")
         return text
 
-    def ask(self, command: Mapping[str, Any], *, timeout: float = 60.0) -> dict[str, Any]:
-        """Send one JSON line, return the JSON object answered."""
+    def send(self, command: Mapping[str, Any]) -> None:
+        """Send one JSON line; its answer is the next one that ``answer`` returns."""
         assert self.popen.stdin is not None
         self.popen.stdin.write(json.dumps(command).encode() + b"\n")
         self.popen.stdin.flush()
+
+    def answer(self, timeout: float) -> dict[str, Any]:
+        """Wait for the next JSON object on stdout."""
         answer = json.loads(self.line(timeout))
         assert isinstance(answer, dict)
         return answer
+
+    def ask(self, command: Mapping[str, Any], *, timeout: float = 60.0) -> dict[str, Any]:
+        """Send one JSON line, return the JSON object answered."""
+        self.send(command)
+        return self.answer(timeout)
 
     def tail(self, lines: int = 40) -> str:
         """Last lines of the log, for a failure's message."""

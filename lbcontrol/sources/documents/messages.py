@@ -26,6 +26,7 @@ TYPES = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
+    "boolean": "true or false",
     "array": "a list",
     "object": "a mapping of keys to values",
 }

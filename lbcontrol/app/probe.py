@@ -1,0 +1,108 @@
+"""The probe listener: /livez, /readyz and /metrics over HTTP/1.1, for kubelets, load balancers and Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from lbcontrol.transport.listening import Listen, prepared
+
+BACKLOG = 64
+HEADER_BYTES = 4_096
+"""Longest request line and header; a body is never read."""
+IDLE = 15.0
+"""Seconds an idle connection is kept."""
+CLOSING = 1.0
+"""Seconds an answer under way has at shutdown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether clients should be sent here, and what is not as it should be all the same."""
+
+    word: str
+    """``ready``, or in one word why not: ``starting``, ``syncing``, ``stopping``."""
+    detail: Sequence[str] = ()
+    """Lines about sources, for ``?verbose``; a stale source is detail, not a reason to be unready."""
+
+    @property
+    def is_ready(self) -> bool:
+        """True when the answer is 200."""
+        return self.word == "ready"
+
+
+def application(readiness: Callable[[], Readiness], metrics: Callable[[], bytes]) -> web.Application:
+    """Return the three pages; anything else is 404, and whatever is not GET or HEAD is 405."""
+
+    async def live(request: web.Request) -> web.Response:
+        del request
+        return _text("ok")
+
+    async def ready(request: web.Request) -> web.Response:
+        now = readiness()
+        lines = [now.word, *(now.detail if "verbose" in request.query else ())]
+        return _text("\n".join(lines), status=200 if now.is_ready else 503)
+
+    async def exposition(request: web.Request) -> web.Response:
+        del request
+        body = await asyncio.to_thread(metrics)  # Thousands of series take longer than a loop turn may.
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    pages = web.Application(client_max_size=1)
+    for path, page in (("/livez", live), ("/readyz", ready), ("/metrics", exposition)):
+        pages.router.add_get(path, page)
+    return pages
+
+
+def _text(text: str, status: int = 200) -> web.Response:
+    return web.Response(text=f"{text}\n", status=status, headers={"Cache-Control": "no-store"})
+
+
+class Probe:
+    """The listener; made by ``serve_probe``."""
+
+    def __init__(self, listen: Listen, runner: web.AppRunner) -> None:
+        """Keep what ``serve_probe`` has started."""
+        self.listen = listen
+        """Where it listens, with the port that was chosen."""
+        self._runner = runner
+
+    async def stop(self) -> None:
+        """Close the listener and its connections."""
+        await self._runner.cleanup()
+
+
+async def serve_probe(listen: Listen, readiness: Callable[[], Readiness], *, metrics: Callable[[], bytes]) -> Probe:
+    """Serve the pages on ``listen``, which is not a Unix socket.
+
+    Args:
+        listen: Port 0 lets the system choose.
+        readiness: Asked for each ``/readyz``.
+        metrics: Renders ``/metrics``; called in a thread.
+
+    Raises:
+        AccessError: the address cannot be bound (LB501).
+    """
+    runner = web.AppRunner(
+        application(readiness, metrics),
+        access_log=None,
+        handle_signals=False,
+        keepalive_timeout=IDLE,
+        max_line_size=HEADER_BYTES,
+        max_field_size=HEADER_BYTES,
+        shutdown_timeout=CLOSING,
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, listen.host, listen.port, backlog=BACKLOG)
+    try:
+        with prepared(listen):
+            await site.start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    port = int(runner.addresses[0][1])
+    return Probe(Listen(listen.host, port), runner)
