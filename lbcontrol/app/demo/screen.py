@@ -14,6 +14,8 @@ from lbcontrol.app.demo.world import Backend, World
 
 WINDOW = 5.0
 """Seconds of calls behind each number."""
+BAR = 18
+"""Blocks of a backend that gets everything; the table then fits 80 columns."""
 KEYS = (
     "1-9 pick · k kill/revive · s slow/cure · d drain/undrain · w re-weight · a add · "
     "c stop/start control plane · q quit"
@@ -27,7 +29,7 @@ def _row(world: World, backend: Backend, *, now: float) -> tuple[str, str, str, 
     seen = world.picture.shares(now - WINDOW).get(backend.address, 0.0)
     middle, high = percentile(latencies, 0.5), percentile(latencies, 0.99)
     times = "-" if middle is None or high is None else f"{middle:.0f} / {high:.0f} ms"
-    return f"{wanted:.1%}", f"{seen:.1%}", times, "▇" * round(seen * 40)
+    return f"{wanted:.1%}", f"{seen:.1%}", times, "▇" * round(seen * BAR)
 
 
 def table(world: World, *, picked: str, now: float) -> Table:
@@ -38,7 +40,7 @@ def table(world: World, *, picked: str, now: float) -> Table:
     for backend in world.backends:
         wanted, seen, times, bar = _row(world, backend, now=now)
         mark = "▸" if backend.letter == picked else " "
-        made.add_row(mark, f"{backend.letter} {backend.address}", backend.state, wanted, seen, times, bar)
+        made.add_row(mark, f"{backend.letter} :{backend.port}", backend.state, wanted, seen, times, bar)
     return made
 
 
