@@ -8,8 +8,21 @@ from typing import Protocol
 
 from lbcontrol.model.assignment import Decision
 from lbcontrol.model.clients import ClientProfile, Peer
-from lbcontrol.model.endpoints import Address, Endpoint
+from lbcontrol.model.endpoints import Address
 from lbcontrol.model.findings import Finding
+from lbcontrol.runtime.registrations import Registrar, Registration
+
+__all__ = [
+    "Directory",
+    "LoadSample",
+    "LoadSink",
+    "LoadTestimony",
+    "NativeClient",
+    "NativeLimits",
+    "NativeSubscription",
+    "Registrar",
+    "Registration",
+]
 
 
 class Directory(Protocol):
@@ -69,38 +82,6 @@ class LoadSink(Protocol):
 
     def store(self, testimony: LoadTestimony) -> None:
         """Keep the samples; the newest of a voice replaces its earlier ones."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A self-registered endpoint under a lease."""
-
-    service: str
-    endpoint: Endpoint
-    owner: Peer
-    """Who registered it; only this identity renews or withdraws it."""
-    ttl: float
-    """Seconds until it ends unless renewed."""
-
-
-class Registrar(Protocol):
-    """Holds registrations and ends those whose lease ran out."""
-
-    def find(self, service: str, address: Address) -> Registration | None:
-        """Return a registration in force."""
-        ...
-
-    def held_by(self, host: str) -> int:
-        """Return how many registrations the peer address ``host`` holds."""
-        ...
-
-    def register(self, registration: Registration) -> None:
-        """Begin or renew a lease; the newer content replaces."""
-        ...
-
-    def withdraw(self, service: str, address: Address) -> None:
-        """End a registration at once."""
         ...
 
 

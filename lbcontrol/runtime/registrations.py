@@ -1,0 +1,45 @@
+"""Self-registrations, as the front end that takes them and the source that holds them both see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from lbcontrol.model.clients import Peer
+from lbcontrol.model.endpoints import Address, Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A self-registered endpoint under a lease."""
+
+    service: str
+    endpoint: Endpoint
+    owner: Peer
+    """Who registered it; only this identity renews or withdraws it."""
+    ttl: float
+    """Seconds until it ends unless renewed."""
+
+
+class Registrar(Protocol):
+    """Holds registrations and ends those whose lease ran out."""
+
+    def find(self, service: str, address: Address) -> Registration | None:
+        """Return a registration in force."""
+        ...
+
+    def held_by(self, host: str) -> int:
+        """Return how many registrations the peer address ``host`` holds."""
+        ...
+
+    def register(self, registration: Registration) -> None:
+        """Begin or renew a lease; the newer content replaces.
+
+        Raises:
+            LimitExceededError: a limit is reached; nothing changed.
+        """
+        ...
+
+    def withdraw(self, service: str, address: Address) -> None:
+        """End a registration at once."""
+        ...

@@ -1,0 +1,147 @@
+"""The open calls of one listener: how many there may be, how old they get, how they end at shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.runtime.ports import Scheduler, Status, StatusCode, Timer
+from lbcontrol.transport.stream import MAX_AGE, SHUTDOWN, SLOW, GrpcStream
+
+AGED = Status(StatusCode.UNAVAILABLE, "the stream has reached its greatest age; open it again")
+STOPPING = Status(StatusCode.UNAVAILABLE, "server is shutting down")
+STALLED = Status(StatusCode.UNAVAILABLE, "the client does not read")
+
+REAPED = frozenset({MAX_AGE, SHUTDOWN, SLOW})
+"""Reasons for which the server ends streams; the label of ``streams_reaped_total``."""
+END_SHARE = 0.8
+"""Part of the grace period over which streams are ended; the rest is for their last bytes."""
+END_GAP = 0.5
+"""Longest pause in seconds between two ends at shutdown: a few streams need no spreading."""
+END_TICK = 0.02
+"""Shortest pause; with more streams several are ended at a time."""
+SWEEP_SHARE = 0.01
+"""Part of the greatest age between two sweeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Limits of one listener."""
+
+    streams: int = 20_000
+    """Calls at a time; more are refused with RESOURCE_EXHAUSTED."""
+    streams_per_connection: int = 100
+    """A client waits with more."""
+    max_age: float = 1_800.0
+    """Seconds after which a stream is ended, so that clients spread over replicas again."""
+    age_jitter: float = 0.2
+    """Share by which the age of each stream differs, both ways."""
+    stall: float = 60.0
+    """Seconds one message may be under way."""
+
+
+class Streams:
+    """Counts, ages and ends the calls of one listener. One timer for all of them."""
+
+    def __init__(
+        self, limits: StreamLimits, scheduler: Scheduler, *, metrics: Metrics, protocols: Mapping[str, str]
+    ) -> None:
+        """Begin with none; ``protocols`` gives a method path its label in ``streams``."""
+        self._limits = limits
+        self._scheduler = scheduler
+        self._metrics = metrics
+        self._protocols = protocols
+        self._open: set[GrpcStream] = set()
+        self._unary = 0
+        self._chance = random.Random()  # noqa: S311  spreads load, guards nothing
+        self._hurry = asyncio.Event()
+        self._timer: Timer | None = None
+
+    def start(self) -> None:
+        """Begin to look at ages."""
+        self._timer = self._scheduler.call_later(self._limits.max_age * SWEEP_SHARE, self._sweep)
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._scheduler.now()
+
+    def admit(self) -> Status | None:
+        """Return why one more call cannot be taken, None when it can."""
+        if len(self._open) + self._unary < self._limits.streams:
+            return None
+        self.refused("streams")
+        self._metrics.streams_reaped_total.labels("limit").inc()
+        what = f"LB506: {self._limits.streams} calls are open; the limit is limits.streams"
+        return Status(StatusCode.RESOURCE_EXHAUSTED, what)
+
+    def pushback(self) -> str:
+        """Return when a refused client may come again, in ms."""
+        return str(self._chance.randrange(500, 1_000))
+
+    def begun(self, stream: GrpcStream) -> None:
+        """Keep a stream until it has ended."""
+        jitter = self._limits.age_jitter
+        age = self._limits.max_age * self._chance.uniform(1.0 - jitter, 1.0 + jitter)
+        stream.expires_at = self._scheduler.now() + age
+        self._open.add(stream)
+        self._count(stream, 1)
+
+    def ended(self, stream: GrpcStream, reason: str) -> None:
+        """Forget a stream."""
+        self._open.discard(stream)
+        self._count(stream, -1)
+        if reason in REAPED:
+            self._metrics.streams_reaped_total.labels(reason).inc()
+
+    def refused(self, reason: str) -> None:
+        """Count an input that a limit refused."""
+        self._metrics.rejected_total.labels("transport", reason).inc()
+
+    def unary(self, change: int) -> None:
+        """Count unary calls under way."""
+        self._unary += change
+
+    async def end_all(self, grace: float) -> None:
+        """End every stream, spread over ``grace`` seconds so that clients do not return all at once.
+
+        A call with 0 makes one that is under way end the rest at once.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        if grace <= 0.0:
+            self._hurry.set()
+        waiting = list(self._open)
+        gap = min(END_GAP, END_SHARE * grace / (len(waiting) or 1))
+        group = max(1, math.ceil(END_TICK / gap)) if gap else len(waiting)
+        while waiting:
+            for stream in waiting[:group]:
+                stream.reap(STOPPING, SHUTDOWN)
+            del waiting[:group]
+            if waiting and await self._hurried(gap * group):
+                group = len(waiting)
+
+    async def _hurried(self, seconds: float) -> bool:
+        """Wait; True when somebody is in a hurry."""
+        try:
+            await asyncio.wait_for(self._hurry.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def _count(self, stream: GrpcStream, change: int) -> None:
+        protocol = self._protocols.get(stream.path)
+        if protocol is not None:
+            self._metrics.streams.labels(protocol).inc(change)
+
+    def _sweep(self) -> None:
+        now = self._scheduler.now()
+        for stream in [each for each in self._open if each.expires_at <= now]:
+            stream.reap(AGED, MAX_AGE)
+        stalled = now - self._limits.stall
+        for stream in [each for each in self._open if (each.writing_since or now) < stalled]:
+            stream.reap(STALLED, SLOW)
+        self.start()
