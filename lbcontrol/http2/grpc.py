@@ -44,19 +44,23 @@ def percent_encoded(text: str) -> bytes:
     return b"".join(bytes((byte,)) if 0x20 <= byte <= 0x7E and byte != 0x25 else b"%%%02X" % byte for byte in raw)
 
 
-def trailers(code: int, message: str = "", *, details: bytes = b"") -> bytes:
+Extra = tuple[tuple[bytes, bytes], ...]
+"""Further fields of a header block."""
+
+
+def trailers(code: int, message: str = "", *, details: bytes = b"", extra: Extra = ()) -> bytes:
     """Return the header block that ends a stream."""
     fields = [(b"grpc-status", str(code).encode())]
     if message:
         fields.append((b"grpc-message", percent_encoded(message)))
     if details:
         fields.append((b"grpc-status-details-bin", base64.b64encode(details).rstrip(b"=")))
-    return encode(fields)
+    return encode([*fields, *extra])
 
 
-def trailers_only(code: int, message: str = "", *, details: bytes = b"") -> bytes:
+def trailers_only(code: int, message: str = "", *, details: bytes = b"", extra: Extra = ()) -> bytes:
     """Return the header block of a stream that ends without having begun."""
-    return RESPONSE_HEADERS + trailers(code, message, details=details)
+    return RESPONSE_HEADERS + trailers(code, message, details=details, extra=extra)
 
 
 def metadata_of(fields: Fields) -> dict[str, str | bytes]:
