@@ -75,7 +75,7 @@ class Connection:
         self._leaving = False
         self._broken = False
         self._events: list[Event] = []
-        self.sending = Sending(self.streams, self._budget, self._events)
+        self.sending = Sending(self.streams, budget=self._budget, events=self._events)
         """Windows, messages and trailers towards the peer."""
         first = settings_frame(
             {

@@ -24,7 +24,7 @@ from lbcontrol.http2.streams import Stream
 class Sending:
     """The sending half of one connection."""
 
-    def __init__(self, streams: dict[int, Stream], budget: Budget, events: list[Event]) -> None:
+    def __init__(self, streams: dict[int, Stream], *, budget: Budget, events: list[Event]) -> None:
         """Share the table of streams, the budgets and the list of events with the connection."""
         self._streams = streams
         self._budget = budget

@@ -209,6 +209,7 @@ async def test_two_hundred_first_streams_at_once_are_all_served() -> None:
             await call.write(b"one")
             answer = await call.read()
             call.cancel()
+            assert await call.code() == grpc.StatusCode.CANCELLED
             assert isinstance(answer, bytes)
             return answer
 
