@@ -33,7 +33,10 @@ def problems_of(
         *_of_clients(engine, clients),
         *(ProblemView(each, "server") for teller in tellers for each in teller.findings()),
     ]
-    return list({each.finding: each for each in reversed(found)}.values())[::-1]
+    once: dict[Finding, ProblemView] = {}
+    for each in found:
+        once.setdefault(each.finding, each)
+    return list(once.values())
 
 
 def _of_sources(sources: Iterable[SourceView]) -> Iterator[ProblemView]:
@@ -88,10 +91,10 @@ def _counted(finding: Finding, count: int) -> Finding:
 
 
 def _without_zone(service: str, kind: str, *, count: int) -> Finding:
-    who = f"{count} {kind} client does" if count == 1 else f"{count} {kind} clients do"
+    who = f"{count} {kind} client does not say its" if count == 1 else f"{count} {kind} clients do not say their"
     return Finding(
         "LB314",
-        f'{who} not say its zone, though "{service}" prefers the client\'s zone',
+        f'{who} zone, though "{service}" prefers the client\'s zone',
         why="node.locality is empty in the client's bootstrap",
         effect="it is sent to all zones alike",
         do="lbcontrol bootstrap --zone ZONE",
