@@ -66,6 +66,7 @@ class Registry:
         self._scheduler = scheduler
         self._leases: dict[str, dict[Address, _Lease]] = {}
         self._queue: list[tuple[float, Key]] = []
+        self._queue_limit = SPARE
         self._by_host: Counter[str] = Counter()
         self._by_identity: Counter[str] = Counter()
         self._changed: dict[str, None] = {}
@@ -166,13 +167,14 @@ class Registry:
 
     def _enqueue(self, due: float, key: Key) -> None:
         heapq.heappush(self._queue, (due, key))
-        if len(self._queue) > 2 * self._by_host.total() + SPARE:  # Entries of leases that ended early pile up.
+        if len(self._queue) > self._queue_limit:  # Entries of leases that ended early pile up.
             self._queue = [
                 (lease.due, (service, address))
                 for service, leases in self._leases.items()
                 for address, lease in leases.items()
             ]
             heapq.heapify(self._queue)
+            self._queue_limit = 2 * len(self._queue) + SPARE
 
     def _arm(self) -> None:
         """Keep one timer, for whatever is due first."""
@@ -188,7 +190,7 @@ class Registry:
         self._expiry = None
         now = self._scheduler.now()
         if now - self._queue[0][0] > LATE:
-            self._give_back(now - self._queue[0][0])
+            self._give_back(now - self._queue[0][0] + LATE)  # Time to read what waits in the sockets.
         while self._queue and self._queue[0][0] <= now:
             due, (service, address) = heapq.heappop(self._queue)
             lease = self._leases.get(service, {}).get(address)

@@ -16,7 +16,7 @@ from lbcontrol.sources.documents.checks import name_taken, policy_taken, zone_an
 from lbcontrol.sources.documents.documents import Documents, ServiceEntry
 from lbcontrol.sources.documents.refusals import Problem, RefusalError, findings_of
 from lbcontrol.sources.documents.services import MAX_SERVICES
-from lbcontrol.sources.documents.warn import TOLD_LATER, warnings_of
+from lbcontrol.sources.documents.warn import TOLD_LATER, precedence, warnings_of
 
 Files = Mapping[str, Documents]
 """What each file says, by its path."""
@@ -151,7 +151,7 @@ def snapshots_of(files: Iterable[Documents], *, source: str) -> dict[str, Servic
                 name,
                 source,
                 mark="+".join(dict.fromkeys(marks[name])),
-                policies=tuple(claims[name]),
+                policies=tuple(sorted(claims[name], key=precedence)),
                 findings=tuple(each for each in findings.get(name, ()) if each.code not in TOLD_LATER),
             ),
             entries.get(name),

@@ -14,7 +14,7 @@ from lbcontrol.sources.documents.messages import Model, checked
 from lbcontrol.sources.documents.policies import API_VERSION, ServicePolicyDocument
 from lbcontrol.sources.documents.refusals import Problem, RefusalError, accepted, findings_of, shown
 from lbcontrol.sources.documents.services import ServicesDocument
-from lbcontrol.sources.documents.tree import Fields, label_of, line_of, read_forest
+from lbcontrol.sources.documents.tree import UNUSABLE, Fields, label_of, line_of, read_forest
 from lbcontrol.sources.documents.vocabulary import NOT_YET
 
 KIND = "ServicePolicy"
@@ -61,6 +61,8 @@ class _Reader:
 
     def read(self, root: object) -> None:
         """Take one document."""
+        if root is UNUSABLE:
+            return
         if not isinstance(root, Fields):
             do = "begin with services: or with apiVersion: and kind:"
             self._refuse(
@@ -83,6 +85,8 @@ class _Reader:
             self.problems += policy_problems(root)
             if document is not None:
                 self.policies.append(policy_entry(document, root))
+        elif kind is UNUSABLE:
+            return
         elif kind in LATER_KINDS:
             why = f"this version reads services: and kind: {KIND}"
             self._refuse(root, "kind", RefusalError("LB107", f"kind {kind} is {NOT_YET}", why=why, do="take it out"))

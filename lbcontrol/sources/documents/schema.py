@@ -19,14 +19,14 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _WithoutNull(GenerateJsonSchema):
-    """Absent keys are left out, never null: the reader refuses null."""
+    """Absent keys are left out, never null: the reader refuses null. Defaults are told of scalars and lists only."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         inner = super().default_schema(schema)
-        if inner.get("default", 0) is None:
+        if isinstance(inner.get("default", 0), dict | None):
             del inner["default"]
         return inner
 

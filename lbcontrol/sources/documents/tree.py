@@ -23,6 +23,8 @@ MAX_DEPTH = 32
 """Deepest nesting of mappings and lists."""
 UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that YAML does not allow in a file."""
+TOO_DEEP = "mappings and lists are nested too deeply"
+"""What is said beyond ``MAX_DEPTH``."""
 MAX_PROBLEMS = 1_000
 """Reading stops when a file has more."""
 UNUSABLE = object()
@@ -149,6 +151,9 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Problem:
             "LB108", "a tab in the indentation", why="YAML indents with spaces only", do="write spaces"
         )
         return Problem(number + 1, "", refusal)
+    if "nesting depth" in (error.problem or ""):  # The parser looks ahead, and gives up by itself.
+        why = f"the limit is {MAX_DEPTH} levels"
+        return Problem(number + 1, "", RefusalError("LB111", TOO_DEEP, why=why, do="write it flatter"))
     context = f"{error.context}: " if error.context and "next token" not in error.context else ""
     why = f"{context}{error.problem}"
     do = f"look at {quoted(line.strip())}" if line.strip() else "look at what stands before it"
@@ -239,8 +244,7 @@ class _Growth:
 
     def _begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         if len(self._stack) >= MAX_DEPTH:
-            why = f"the limit is {MAX_DEPTH} levels"
-            self._refuse(event, "LB111", "mappings and lists are nested too deeply", "write it flatter", why=why)
+            self._refuse(event, "LB111", TOO_DEEP, "write it flatter", why=f"the limit is {MAX_DEPTH} levels")
             raise _StopError
         self._is_refused(event)
         line = _line(event)

@@ -71,8 +71,13 @@ def _no_backends(service: ServiceEntry, defined: AbstractSet[str], path: str) ->
                 yield _warning("LB124", what, f"{path}:{service.line}, {service.name}.rules", effect=effect)
 
 
+def precedence(claim: PolicyClaim) -> tuple[int, float, str]:
+    """Return the sort key of a policy: the first of several is in force, the others have no effect."""
+    return (-claim.rank, claim.created_at, claim.origin)
+
+
 def _winner(said: list[_Said]) -> _Said:
-    return min(said, key=lambda each: (-each[0].rank, each[0].created_at, each[0].origin))
+    return min(said, key=lambda each: precedence(each[0]))
 
 
 def _second_policies(name: str, said: list[_Said]) -> Iterator[Finding]:
