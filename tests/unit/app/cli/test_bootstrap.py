@@ -1,0 +1,83 @@
+"""``bootstrap``: what a stock client reads, alone, as shell lines, and for Envoy."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+
+import pytest
+
+from lbcontrol.app.cli import run
+from lbcontrol.app.cli.verbs.bootstrap import VARIABLE
+
+WHERE = ("--region", "r1", "--zone", "a", "--sub-zone", "rack7", "--node-id", "x", "--server", "127.0.0.1:18000")
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run the verb and return what it printed."""
+    assert run(["bootstrap", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_json_is_what_grpc_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    """Server, plaintext credentials, node with its whole locality (gRFC A27)."""
+    assert json.loads(printed(capsys, *WHERE)) == {
+        "xds_servers": [
+            {
+                "server_uri": "127.0.0.1:18000",
+                "channel_creds": [{"type": "insecure"}],
+                "server_features": ["xds_v3"],
+            }
+        ],
+        "node": {"id": "x", "locality": {"region": "r1", "zone": "a", "sub_zone": "rack7"}},
+    }
+
+
+def test_node_has_a_name_of_its_own_and_no_invented_place(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two runs name two clients; a place that was not given is not there."""
+    first, second = (json.loads(printed(capsys))["node"] for _ in range(2))
+    assert list(first) == ["id"]
+    assert first != second
+
+
+@pytest.mark.parametrize("language", ["python", "go", "node", "java"])
+def test_shell_lines_survive_the_shell(capsys: pytest.CaptureFixture[str], language: str) -> None:
+    """What the shell's eval makes of the lines is the document, even with quotes in a name."""
+    text = printed(capsys, "--language", language, "--node-id", 'it\'s "x" $HOME', "--region", "r 1")
+    script = f'eval "$1"; printf %s "${VARIABLE}"'
+    done = subprocess.run(["sh", "-c", script, "sh", text], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["node"] == {"id": 'it\'s "x" $HOME', "locality": {"region": "r 1"}}
+    assert shlex.split(text, comments=True)[0] == "export"
+
+
+@pytest.mark.parametrize(("flags", "api"), [((), "GRPC"), (("--delta",), "DELTA_GRPC")])
+def test_envoy_gets_a_whole_bootstrap(capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], api: str) -> None:
+    """A static listener, routes of the service over ADS, HTTP/2 to the server."""
+    document = json.loads(printed(capsys, "greeter", "--language", "envoy", "--listen", "[::1]:80", *WHERE, *flags))
+    (listener,), (control,) = document["static_resources"]["listeners"], document["static_resources"]["clusters"]
+    (chain,) = listener["filter_chains"]
+    assert document["dynamic_resources"]["ads_config"]["api_type"] == api
+    assert document["dynamic_resources"]["cds_config"] == {"ads": {}, "resource_api_version": "V3"}
+    assert listener["address"]["socket_address"] == {"address": "::1", "port_value": 80}
+    assert chain["filters"][0]["typed_config"]["rds"]["route_config_name"] == "greeter"
+    (options,) = control["typed_extension_protocol_options"].values()
+    assert options["explicit_http_config"] == {"http2_protocol_options": {}}
+    (server,) = control["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert server["endpoint"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 18000}
+    assert document["node"]["locality"]["zone"] == "a"
+
+
+def test_envoy_reaches_a_unix_socket(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the server listens on one."""
+    document = json.loads(printed(capsys, "greeter", "--language", "envoy", "--server", "unix:/run/lb.sock"))
+    (control,) = document["static_resources"]["clusters"]
+    (server,) = control["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert server["endpoint"]["address"] == {"pipe": {"path": "/run/lb.sock"}}
+
+
+@pytest.mark.parametrize("arguments", [[], ["greeter", "--listen", "nowhere"], ["greeter", "--server", "host:x"]])
+def test_envoy_needs_a_service_and_addresses(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What is missing is a usage error."""
+    assert run(["bootstrap", "--language", "envoy", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("error LB918: ")

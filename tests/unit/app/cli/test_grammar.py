@@ -1,0 +1,101 @@
+"""Verbs and flags: all there, all light, all messages name commands that exist."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from lbcontrol import __version__
+from lbcontrol.app.cli import completion, run
+from lbcontrol.app.cli.calls import default_admin
+from lbcontrol.app.cli.grammar import VERBS
+from tests.architecture.code import sources
+from tests.unit.app.cli.world import A, Cli
+
+HEAVY = ("grpc", "pydantic", "aiohttp", "rich", "google.protobuf", "yaml", "lookaside")
+
+
+@pytest.mark.parametrize("line", ["--help", "--version"])
+def test_help_and_version_import_nothing_slow(line: str) -> None:
+    """Neither grpc nor pydantic nor aiohttp nor the rest, in a fresh process."""
+    code = f"import json, sys; from lbcontrol.app.cli import run; run([{line!r}]); print(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert loaded & set(HEAVY) == set()
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--version", "services"]])
+def test_version_is_the_packages(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever follows it."""
+    assert run(arguments) == 0
+    assert capsys.readouterr().out == f"lbcontrol {__version__}\n"
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_verb_resolves_and_has_help(verb: object, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its function exists, and its help names the flags that all verbs share."""
+    import importlib
+
+    from lbcontrol.app.cli.grammar import HOME, Verb
+
+    assert isinstance(verb, Verb)
+    module, _, name = verb.place.partition(":")
+    assert callable(getattr(importlib.import_module(HOME + module), name))
+    assert run([verb.name, "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert verb.help in " ".join(printed.split())
+    assert "--debug" in printed
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Every text of the product but docstrings, with its place."""
+    for source in sources("lbcontrol"):
+        bare = {id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
+                yield f"{source.path}:{node.lineno}", node.value
+
+
+def test_commands_in_messages_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every "lbcontrol VERB --flag" that a message suggests has that verb, and the verb that flag."""
+    helps = {"demo": "--", "lists": "--", "answers": "--", "speaks": "--"}  # the demo, and words of sentences
+    for verb in VERBS:
+        run([verb.name, "--help"])
+        helps[verb.name] = capsys.readouterr().out
+    wrong = []
+    for place, text in texts():
+        for verb_name, rest in re.findall(r"\blbcontrol ([a-z]+)\b([^;,.]*)", text):
+            flags = [flag for flag in re.findall(r"--[a-z-]+", rest) if flag not in helps.get(verb_name, "")]
+            if verb_name not in helps or (flags and helps[verb_name] != "--"):
+                wrong.append(f"{place} lbcontrol {verb_name} {' '.join(flags)}")
+    assert wrong == []
+
+
+def test_tab_completes_services_and_endpoints(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the server of the environment; without one nothing is offered and nothing is said."""
+
+    class Typed:
+        params = {"service": "greeter"}  # noqa: RUF012 - never changed
+
+    assert completion.services("gr") == ["greeter"]
+    assert completion.endpoints(Typed(), "10.0.1") == [A]
+    monkeypatch.setenv("LBCONTROL_SERVER", "unix:/nowhere")
+    assert completion.services("") == []
+    assert completion.endpoints(Typed(), "") == []
+
+
+def test_admin_socket_of_the_state_directory_is_the_default(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is a socket, that one; else the port of a server without a state directory."""
+    monkeypatch.setenv("LBCONTROL_STATE_DIR", str(cli.folder))
+    assert default_admin() == cli.admin_address
+    monkeypatch.setenv("LBCONTROL_STATE_DIR", "/nowhere")
+    assert default_admin() == "127.0.0.1:18001"
+    monkeypatch.setenv("LBCONTROL_STATE_DIR", str(cli.folder))
+    monkeypatch.delenv("LBCONTROL_ADMIN")
+    assert cli("clients").code == 0
