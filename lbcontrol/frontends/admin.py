@@ -85,7 +85,7 @@ class AdminFrontEnd:
             finding = Finding("LB329", "weight 0", at="weight", why="weights are at least 1", do="lbcontrol drain")
             raise InvalidRequestError(finding)
         override = self._override(request, peer, OverrideKind.WEIGHT, weight=weight, expires=_expiry(request))
-        before = self._operations.find(override.service, override.address, OverrideKind.WEIGHT)
+        before = self._operations.find(override.service, override.address, kind=OverrideKind.WEIGHT)
         act = self._operations.clear if weight is None else self._operations.apply
         change = await act(override, dry_run=request.dry_run)
         back = "--clear" if before is None else str(before.weight)

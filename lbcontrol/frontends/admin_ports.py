@@ -163,7 +163,7 @@ class Operations(Protocol):
         """
         ...
 
-    def find(self, service: str, address: Address, kind: OverrideKind) -> Override | None:
+    def find(self, service: str, address: Address, *, kind: OverrideKind) -> Override | None:
         """Return an override in force."""
         ...
 

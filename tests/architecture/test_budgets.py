@@ -16,7 +16,6 @@ SEAMS = frozenset({"allows", "opened", "require", "step", "__exit__", "__aexit__
 BEFORE_THE_RULE = frozenset(
     {
         "lbcontrol/frontends/admin.py __init__",
-        "lbcontrol/frontends/admin_ports.py find",
         "lbcontrol/frontends/health.py __init__",
         "lbcontrol/frontends/native_load.py __init__",
         "lbcontrol/frontends/native_register.py __init__",
