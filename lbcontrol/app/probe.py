@@ -49,6 +49,7 @@ def application(readiness: Callable[[], Readiness], metrics: Callable[[], bytes]
 
     async def exposition(request: web.Request) -> web.Response:
         del request
+        readiness()  # The gauge "ready" says what /readyz would.
         body = await asyncio.to_thread(metrics)  # Thousands of series take longer than a loop turn may.
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -1,0 +1,134 @@
+"""Wires the parts of one server together; nothing listens, watches or runs yet."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from lbcontrol import __version__
+from lbcontrol.app.config import ServerConfig
+from lbcontrol.app.config_sources import spec_of
+from lbcontrol.app.running import Findings, RunningSource
+from lbcontrol.buses.memory import MemoryBus
+from lbcontrol.engine import compile as compiler
+from lbcontrol.engine.engine import Engine
+from lbcontrol.frontends.xds.encode import encode
+from lbcontrol.runtime.authorization import AllowAll
+from lbcontrol.runtime.clock import LoopScheduler
+from lbcontrol.runtime.directory import Directory
+from lbcontrol.runtime.hub import Hub, HubOptions
+from lbcontrol.runtime.lag import LagMeter
+from lbcontrol.runtime.loads import LoadWindow
+from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.runtime.owner import LocalOwner
+from lbcontrol.runtime.persistence import Persistence
+from lbcontrol.runtime.ports import Authorizer
+from lbcontrol.runtime.publisher import Publisher, PublisherOptions
+from lbcontrol.runtime.worker import Worker
+from lbcontrol.stores.file import FileStore
+from lbcontrol.stores.memory import MemoryStore
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What everything else stands on."""
+
+    config: ServerConfig
+    scheduler: LoopScheduler
+    metrics: Metrics
+    authorizer: Authorizer
+    worker: Worker
+    store: FileStore | MemoryStore
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """From sources to what clients are told."""
+
+    ground: Ground
+    epoch: int
+    engine: Engine
+    persistence: Persistence
+    hub: Hub
+    publisher: Publisher
+    directory: Directory
+    loads: LoadWindow
+    lag: LagMeter
+    sources: tuple[RunningSource, ...]
+
+    def close(self) -> None:
+        """Give up threads and locks; nothing may be running any more."""
+        self.lag.stop()
+        self.ground.worker.close()
+        if isinstance(self.ground.store, FileStore):
+            self.ground.store.close()
+
+    def tellers(self) -> list[Findings]:
+        """Return the parts that can say what is wrong, besides sources and services."""
+        parts = (self.publisher, self.persistence, self.ground.store)
+        return [each for each in parts if isinstance(each, Findings)]
+
+
+def lay_ground(config: ServerConfig, loop: asyncio.AbstractEventLoop) -> Ground:
+    """Return what everything else stands on.
+
+    Raises:
+        StateStoreError: the state directory cannot be used, or another process has it.
+    """
+    metrics = Metrics()
+    store = MemoryStore() if config.state_dir is None else FileStore(config.state_dir, metrics=metrics)
+    metrics.build_info.labels(__version__).set(1)
+    metrics.streams_limit.set(config.document.limits.streams)
+    return Ground(config, LoopScheduler(loop), metrics, AllowAll(), Worker(loop), store)
+
+
+def assemble(ground: Ground) -> Core:
+    """Wire the core; what the store knew is the first thing the engine will be told.
+
+    Raises:
+        StateStoreError: the state directory cannot be read.
+    """
+    scheduler, metrics = ground.scheduler, ground.metrics
+    persistence = Persistence(ground.store, scheduler, metrics=metrics)
+    restored = persistence.restore()
+    engine = Engine(epoch=restored.epoch)
+    bus = MemoryBus(scheduler, metrics=metrics)
+    options = HubOptions(grace=ground.config.document.startup_grace, worker=ground.worker, journal=persistence)
+    owner = LocalOwner(restored.epoch)
+    hub = Hub(engine, bus, scheduler=scheduler, metrics=metrics, owner=owner, options=options)
+    publisher = _publisher(ground, hub)
+    interval = ground.config.document.control_interval
+    directory = Directory(hub, scheduler, metrics=metrics, interval=interval)
+    for part in (directory, publisher, persistence):
+        bus.subscribe(part.receive)
+    for changed in (directory.sources_changed, publisher.sources_changed):
+        hub.watch(changed)
+    hub.restore(restored.events)
+    return Core(
+        ground,
+        restored.epoch,
+        engine,
+        persistence,
+        hub,
+        publisher,
+        directory,
+        LoadWindow(scheduler, metrics=metrics),
+        LagMeter(scheduler, metrics=metrics),
+        _sources(ground),
+    )
+
+
+def _publisher(ground: Ground, hub: Hub) -> Publisher:
+    options = PublisherOptions(interval=ground.config.document.control_interval, worker=ground.worker)
+    return Publisher(
+        encode, ground.scheduler, compiler=compiler, knowledge=hub, metrics=ground.metrics, options=options
+    )
+
+
+def _sources(ground: Ground) -> tuple[RunningSource, ...]:
+    running = []
+    for each in ground.config.sources:
+        spec = spec_of(each.type)
+        source = spec.build(each.name, each.options, scheduler=ground.scheduler, metrics=ground.metrics)
+        running.append(RunningSource(each.name, each.type, source))
+    return tuple(running)
