@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from lbcontrol.frontends.status import OK
+from lbcontrol.model.rendering import Payload, ResourceType
 from tests.unit.xds.fakes import Bench, Stream
 
 
@@ -216,3 +218,47 @@ def test_half_closed_stream_ends_in_peace() -> None:
     bench.publish(a=[5])
     assert stream.told() == []
     assert bench.count("streams", protocol="xds") == bench.count("clients", client_kind="envoy") == 0
+
+
+def test_half_closed_stream_still_gets_its_answers() -> None:
+    """Who asks once and closes its side (grpcurl) has its answer before the stream ends."""
+    bench = Bench(a=[1])
+    stream = bench.open()
+    stream.outlet.full = True
+    stream.ask("EDS", ["a"])
+    stream.handler.half_closed()
+    assert stream.outlet.status is None
+    stream.outlet.full = False
+    stream.handler.writable()
+    assert stream.told() == [("EDS", ["a"])]
+    assert stream.outlet.status == OK
+
+
+def test_outlet_may_ask_for_more_from_within_an_offer() -> None:
+    """``writable`` inside ``offer`` neither sends anything twice nor out of order."""
+    bench = Bench(a=[1])
+    stream = bench.open()
+    plain = stream.outlet.offer
+
+    def offer(payload: Payload) -> bool:
+        accepted = plain(payload)
+        stream.handler.writable()
+        return accepted
+
+    stream.outlet.offer = offer  # type: ignore[method-assign]  # what an eager transport does
+    stream.ask("CDS", ["a"])
+    stream.ask("EDS", ["a"])
+    bench.publish(a=[2])
+    assert stream.told() == [("CDS", ["a"]), ("EDS", ["a"]), ("EDS", ["a"])]
+
+
+def test_change_before_the_first_request_is_nobodys() -> None:
+    """A stream without a request follows nothing; it can be told, resumed and closed without harm."""
+    bench = Bench(a=[1])
+    stream = bench.open()
+    stream.handler.changed([(ResourceType.CLUSTER, "a")])
+    stream.handler.writable()
+    assert bench.count("streams", protocol="xds") == 1
+    stream.handler.closed("cancelled")
+    stream.handler.closed("cancelled")
+    assert bench.count("streams", protocol="xds") == 0

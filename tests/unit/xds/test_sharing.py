@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from envoy.service.discovery.v3 import discovery_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,24 +90,20 @@ def test_version_depends_on_names_and_versions_alone() -> None:
     assert responses.version_of([]) != responses.version_of([one])
 
 
-def test_kept_responses_are_bounded(monkeypatch: object) -> None:
+def test_kept_responses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one longest unused goes first, by number and by bytes; what is used again stays."""
+    monkeypatch.setattr(responses, "MOST_KEPT", 2)
     kept = Responses(Nonces())
-    bound = responses.MOST_KEPT
-    try:
-        responses.MOST_KEPT = 2
-        contents = [Content(ResourceType.LISTENER, (resource(name),)) for name in "abc"]
-        for content in (contents[0], contents[1], contents[0], contents[2], contents[0]):
-            kept.payload(encode_sotw, content, after=0)
-        assert kept.assembled == 3
-        kept.payload(encode_sotw, contents[1], after=0)
-        assert kept.assembled == 4
-        big = Content(ResourceType.LISTENER, (resource("big", b"x" * (responses.MOST_BYTES + 1)),))
-        kept.payload(encode_sotw, big, after=0)
-        kept.payload(encode_sotw, big, after=0)
-        assert kept.assembled == 6
-    finally:
-        responses.MOST_KEPT = bound
+    contents = [Content(ResourceType.LISTENER, (resource(name),)) for name in "abc"]
+    for content in (contents[0], contents[1], contents[0], contents[2], contents[0]):
+        kept.payload(encode_sotw, content, after=0)
+    assert kept.assembled == 3
+    kept.payload(encode_sotw, contents[1], after=0)
+    assert kept.assembled == 4
+    big = Content(ResourceType.LISTENER, (resource("big", b"x" * (responses.MOST_BYTES + 1)),))
+    kept.payload(encode_sotw, big, after=0)
+    kept.payload(encode_sotw, big, after=0)
+    assert kept.assembled == 6
 
 
 def test_identical_acknowledgements_are_read_once() -> None:

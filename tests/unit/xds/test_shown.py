@@ -11,10 +11,16 @@ from lbcontrol.frontends.xds.limits import XdsLimits
 from lbcontrol.frontends.xds.node import profile_of
 from lbcontrol.model.assignment import Mark
 from lbcontrol.model.clients import ClientProfile
-from lbcontrol.model.endpoints import Health, Locality
+from lbcontrol.model.endpoints import Address, Health, Locality
 from lbcontrol.model.errors import NotFoundError
+from lbcontrol.model.rendering import EndpointForm, EndpointsForm, LocalityForm, ResourceType
 from tests.conformance.fake_world import kind_of
 from tests.unit.xds.fakes import Bench
+
+
+def member(address: Address, weight: int | None = None) -> EndpointForm:
+    """Return a serving endpoint of a list."""
+    return EndpointForm(address, Health.SERVING, weight)
 
 
 def test_client_view_shows_who_and_how_far() -> None:
@@ -137,3 +143,49 @@ def test_node_is_read_as_gRPC_and_Envoy_write_it() -> None:  # noqa: N802  (thei
     )
     assert profile_of(base_pb2.Node(), kind_of, limits=XdsLimits()).kind == "unknown"
     assert profile_of(None, kind_of, limits=XdsLimits()) == ClientProfile()
+
+
+def test_client_back_at_its_good_version_is_not_behind() -> None:
+    """A rejected change that is taken back leaves nothing to wait for and no rejection to show."""
+    bench = Bench(a=[1])
+    stream = bench.open()
+    stream.ask("EDS", ["a"])
+    stream.news()
+    stream.ask("EDS", ["a"])
+    bench.publish(a=[2])
+    stream.news()
+    stream.ask("EDS", ["a"], error="no")
+    bench.clock.advance(3)
+    ((a,),) = (view.subscriptions for view in bench.front.client_views())
+    assert a.behind == 3
+    bench.publish(a=[1])
+    ((a,),) = (view.subscriptions for view in bench.front.client_views())
+    assert (a.behind, a.rejection, a.sent, a.acknowledged) == (None, None, Mark(1, 3), Mark(1, 3))
+
+
+def test_shares_follow_weights_priorities_and_carriers() -> None:
+    """Endpoint weights share within a locality, several endpoints share a class, later priorities get nothing yet."""
+    bench = Bench(a=[1])
+    stream = bench.open()
+    stream.ask("EDS", ["a"])
+    one, two, three = (Address("10.9.0.1", port) for port in (1, 2, 3))
+    envoy = LocalityForm(Locality("r", "z"), 0, 1, (member(one, 1), member(two, 3)))
+    classes = LocalityForm(Locality("r", "z", "c1"), 0, 4, (member(one), member(two)))
+    later = LocalityForm(Locality("r", "y", "e3"), 1, 9, (member(three),))
+    shown_by: dict[str, list[tuple[int, float, str]]] = {}
+    for carrier, groups in {"endpoint": (envoy,), "classes": (classes, later)}.items():
+        told = stream.handler.subscriptions[ResourceType.ENDPOINTS].entries["a"].told
+        assert told is not None
+        told.form = EndpointsForm("a", groups, carrier=carrier)
+        (view,) = bench.front.client_views()
+        rows = bench.front.told(view, "a").endpoints
+        shown_by[carrier] = [(e.weight, e.share, e.sent_as) for e in rows if e.address.host == "10.9.0.1"]
+    assert shown_by["endpoint"] == [
+        (1, 0.25, "endpoint weight 1 in locality r/z"),
+        (3, 0.75, "endpoint weight 3 in locality r/z"),
+    ]
+    assert shown_by["classes"] == [
+        (1, 0.5, "one of 2 in locality sub_zone=c1 4"),
+        (1, 0.5, "one of 2 in locality sub_zone=c1 4"),
+        (9, 0.0, "locality sub_zone=e3 9"),
+    ]
