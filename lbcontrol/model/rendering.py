@@ -105,7 +105,7 @@ class RouteForm:
 
     name: str
     backends: tuple[tuple[str, int], ...]
-    """(cluster, weight), weights at least 1; empty: no virtual host matches, so that calls fail at once."""
+    """(cluster, weight), weights at least 1; empty: no route matches, so that calls fail at once."""
     timeout: float | None = None
     hash_header: str = ""
 

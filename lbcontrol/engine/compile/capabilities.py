@@ -49,7 +49,7 @@ class Capabilities:
     restart_jitter: float = 0.0
     """Seconds over which first answers after our restart are spread."""
     stand_in: bool = False
-    """An unknown name is told as a listener that cannot match, because absence would be believed late."""
+    """An unknown name is told as a listener without routes, because absence would be believed late."""
     listeners: bool = True
     """Takes an ApiListener by LDS."""
     max_localities: int = 500

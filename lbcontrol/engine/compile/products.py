@@ -7,7 +7,7 @@ priority have the same sum E of endpoint weights: e = w * E / S and l ~ S, where
 l * e ~ w, and so is (l / sum of l) * (e / E).
 
 C-core keeps the product in a signed number of 32 bits and forgets an endpoint whose product is 2^31 or more (measured
-2026-11-24, grpcio 1.85.1), so E = 2^20 and all l add up to less than 2^11.
+2026-11-24, grpcio 1.85.3), so E = 2^20 and all l add up to less than 2^11.
 """
 
 from __future__ import annotations

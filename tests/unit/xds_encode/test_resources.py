@@ -145,10 +145,10 @@ def test_route_splits_limits_and_hashes() -> None:
     assert [one.header.header_name for one in action.hash_policy] == ["x-user"]
 
 
-def test_route_without_backends_matches_nobody() -> None:
-    """The only domain is one that nobody can ask for, so calls fail at once."""
+def test_route_without_backends_fails_every_call() -> None:
+    """Any name finds the host and no call a route: every client then fails at once, Node too."""
     (host,) = route(RouteForm("greeter", ())).virtual_hosts
-    assert list(host.domains) == ["lb310.nobody-serves.invalid"]
+    assert (list(host.domains), list(host.routes)) == (["*"], [])
 
 
 def test_listener_takes_its_routes_over_this_stream() -> None:
