@@ -66,8 +66,9 @@ class Engine:
         """
         self._count += 1
         touched = self._steps[type(event)](event, wall)
-        before_start = isinstance(event, events.Restored | events.OverrideSet | events.OverrideCleared)
-        return self._settle(touched, restored=isinstance(event, events.Restored), early=before_start, now=now)
+        restored = event.decision.service if isinstance(event, events.Restored) else ""
+        early = isinstance(event, events.Restored | events.OverrideSet | events.OverrideCleared)
+        return self._settle(touched, restored=restored, early=early, now=now)
 
     def expire(self, *, now: float, wall: float) -> tuple[Decision, ...]:
         """Take back the overrides whose time is over and return the decisions that this changed."""
@@ -78,7 +79,7 @@ class Engine:
         touched: set[str] = set()
         for override in over:
             touched |= self._drop(override.key)
-        return self._settle(touched, restored=False, early=True, now=now)
+        return self._settle(touched, restored="", early=True, now=now)
 
     def next_expiry(self) -> float | None:
         """Return when ``expire`` has something to do, in Unix seconds; None for never."""
@@ -143,9 +144,9 @@ class Engine:
 
     def _override_set(self, event: events.OverrideSet, wall: float) -> set[str]:
         override = event.override
+        self._overrides.put(override)
         if override.expires_at is not None and override.expires_at <= wall:
             return self._drop(override.key)
-        self._overrides.put(override)
         return {override.service}
 
     def _override_cleared(self, event: events.OverrideCleared, _wall: float) -> set[str]:
@@ -179,24 +180,26 @@ class Engine:
         return {service}
 
     def _renamed(self, services: Iterable[str]) -> set[str]:
-        touched = set(services)
-        for service in sorted(touched):
-            defining = [(rank, each) for rank, each in self._snapshots(service) if each.defines]
-            aliases = {alias: rank for rank, each in reversed(defining) for alias in each.aliases}
-            touched |= self._names.place(service, aliases if defining else None)
-        return touched
+        """Bring the names of these services up to date; return them and those whom that concerns."""
+        return self._names.place({service: self._aliases(service) for service in services})
+
+    def _aliases(self, service: str) -> dict[str, int] | None:
+        defining = [(rank, each) for rank, each in self._snapshots(service) if each.defines]
+        if not defining:
+            return None
+        return {alias: rank for rank, each in reversed(defining) for alias in each.aliases}
 
     def _snapshots(self, service: str) -> list[tuple[int, ServiceSnapshot]]:
         last = self._last_good.get(service)
         found = self._sources.of(service)
         return found if last is None else [*found, (last_good.RANK, last)]
 
-    def _settle(self, touched: set[str], *, restored: bool, early: bool, now: float) -> tuple[Decision, ...]:
+    def _settle(self, touched: set[str], *, restored: str, early: bool, now: float) -> tuple[Decision, ...]:
         """Decide what may have changed.
 
         Args:
             touched: Names of services.
-            restored: The event restored them.
+            restored: The one that the event restored; empty for none.
             early: Before the start too, where last-good is served: what operators say does not wait.
             now: Monotonic seconds.
         """
@@ -205,10 +208,8 @@ class Engine:
             touched = touched | self._yield_last_good(touched)
         if not self._started:
             touched = touched & self._last_good.keys() if early else set()
-        made = [
-            self._decide(service, restored=restored and service in self._last_good, now=now)
-            for service in sorted(touched)
-        ]
+        publish = restored if restored in self._last_good else ""
+        made = [self._decide(service, restored=service == publish, now=now) for service in sorted(touched)]
         return tuple(decision for decision in made if decision is not None)
 
     def _yield_last_good(self, touched: set[str]) -> set[str]:

@@ -7,7 +7,7 @@ replica and every restart gives the same answer. The others learn of it by a fin
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 
 from lbcontrol.model.findings import Finding
@@ -25,54 +25,59 @@ class NameBook:
     def __contains__(self, name: str) -> bool:
         return name in self._defined or name in self._claims
 
-    def place(self, service: str, aliases: Mapping[str, int] | None) -> set[str]:
-        """Replace what is known of a service's names.
+    def place(self, changes: Mapping[str, Mapping[str, int] | None]) -> set[str]:
+        """Replace what is known of the names of some services.
 
         Args:
-            service: Its own name.
-            aliases: Alias to the rank of the source that claims it, 0 first; None when the service does not exist.
+            changes: Service to its aliases, each with the rank of the source that claims it, 0 first; None for a
+                service that does not exist.
 
         Returns:
-            Services whose aliases or findings may differ now.
+            Services whose aliases or findings may differ now. A name that changes hands concerns all who claim it.
         """
-        touched: set[str] = set()
-        if (aliases is None) == (service in self._defined):
-            touched.update(claimant for _, claimant in self._claims.get(service, ()))
+        before: dict[str, str | None] = {}
+        for service, aliases in changes.items():
+            old, new = self._aliases.get(service, {}), aliases or {}
+            moved = [alias for alias in old.keys() | new.keys() if old.get(alias) != new.get(alias)]
+            for name in (service, *moved):
+                before.setdefault(name, self._owner(name))
             (self._defined.discard if aliases is None else self._defined.add)(service)
-        before, after = self._aliases.pop(service, {}), aliases or {}
-        if after:
-            self._aliases[service] = after
-        for alias in sorted(before.keys() | after.keys()):
-            if before.get(alias) != after.get(alias):
-                touched |= self._move(service, alias, before=before.get(alias), after=after.get(alias))
+            for alias in moved:
+                self._move(service, alias, before=old.get(alias), after=new.get(alias))
+            self._aliases[service] = new
+            if not new:
+                del self._aliases[service]
+        touched = set(changes)
+        for name, owner in before.items():
+            if self._owner(name) != owner:
+                touched.update(claimant for _, claimant in self._claims.get(name, ()))
         return touched
 
     def aliases(self, service: str) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
         """Return the aliases a service has, and a finding for each that another has."""
         names = sorted(self._aliases.get(service, ()))
-        owners = {name: self._owner(name) for name in names if name != service}
-        won = tuple(name for name, owner in owners.items() if owner == service)
-        lost = tuple(_taken(service, name, owner) for name, owner in owners.items() if owner != service)
+        owners = [(name, self._owner(name)) for name in names if name != service]
+        won = tuple(name for name, owner in owners if owner == service)
+        lost = tuple(_taken(service, name, owner=owner) for name, owner in owners if owner and owner != service)
         return won, lost
 
-    def _owner(self, name: str) -> str:
-        return name if name in self._defined else self._claims[name][0][1]
+    def _owner(self, name: str) -> str | None:
+        if name in self._defined:
+            return name
+        claims = self._claims.get(name)
+        return claims[0][1] if claims else None
 
-    def _move(self, service: str, alias: str, *, before: int | None, after: int | None) -> set[str]:
+    def _move(self, service: str, alias: str, *, before: int | None, after: int | None) -> None:
         claims = self._claims.setdefault(alias, [])
-        first = claims[:1]
         if before is not None:
-            claims.remove((before, service))
+            del claims[bisect_left(claims, (before, service))]
         if after is not None:
             insort(claims, (after, service))
         if not claims:
             del self._claims[alias]
-        if claims[:1] == first:
-            return {service}
-        return {service, *(claimant for _, claimant in claims)}
 
 
-def _taken(service: str, alias: str, owner: str) -> Finding:
+def _taken(service: str, alias: str, *, owner: str) -> Finding:
     return Finding(
         "LB411",
         f'"{service}" does not get the alias "{alias}"',

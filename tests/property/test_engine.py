@@ -15,7 +15,7 @@ from lbcontrol.model.services import ServiceSnapshot
 from tests.support.builders import cleared, lost
 from tests.support.pictures import overrides, snapshots
 
-PROPERTY = settings(deadline=None, derandomize=True, max_examples=100)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=60)
 SOURCES = ("one", "two")
 SERVICES = ("greeter", "g", "cart")
 """``g`` is also an alias that any of them may claim."""

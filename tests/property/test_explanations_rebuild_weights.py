@@ -79,7 +79,7 @@ def check_chain(steps: Steps) -> tuple[int | None, float]:
     return weight, share
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(deadline=None, derandomize=True, max_examples=100)
 @given(picture=pictures())
 def test_explanations_rebuild_weights(picture: Picture) -> None:
     """In every cohort the rebuilt weights are the assignment's, and the shares add up to one or nobody serves."""

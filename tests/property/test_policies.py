@@ -22,7 +22,7 @@ from lbcontrol.policies.step import Step
 from lbcontrol.policies.weights import WeightInputs
 from tests.support.pictures import pictures, small_weights
 
-PROPERTY = settings(deadline=None, derandomize=True, max_examples=150)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=60)
 
 
 def content(picture: Picture, memo: Memo | None = None) -> Decision:
@@ -50,7 +50,7 @@ def plain(value: object) -> object:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@PROPERTY
+@settings(PROPERTY, max_examples=25)
 @given(picture=pictures())
 def test_step_is_deterministic(name: str, picture: Picture) -> None:
     """The same arguments give the same result at any time and whatever chance says; every step is tried."""

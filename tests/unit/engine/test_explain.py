@@ -9,7 +9,7 @@ from lbcontrol.engine.events import OverrideSet, SourceStale
 from lbcontrol.engine.explain import explain, preview
 from lbcontrol.model.assignment import EVERYONE, Explanation, Mark
 from lbcontrol.model.endpoints import MAX_WEIGHT_SUM, Health
-from tests.support.builders import Fed, claim, drain, endpoint, lost, set_weight, snapshot, updated, weights
+from tests.support.builders import Fed, address, claim, drain, endpoint, lost, set_weight, snapshot, updated, weights
 
 
 def case_of(fed: Fed) -> Case:
@@ -50,6 +50,7 @@ def test_event_id_is_that_of_the_endpoint_s_last_change() -> None:
     fed.feed(updated(snapshot([endpoint(1, weight=2), endpoint(2)])), OverrideSet(drain(2)), OverrideSet(drain(9)))
     fed.feed(updated(snapshot([endpoint(1, weight=2), endpoint(2)], mark="again")))
     assert [each.steps[0].event for each in explain(case_of(fed), EVERYONE)] == ["e4", "e5"]
+    assert set(case_of(fed).events) == {address(1), address(2)}
 
 
 def test_explanation_names_operators_and_registries() -> None:

@@ -14,7 +14,7 @@ def test_alias_goes_to_the_earlier_source_and_then_the_smaller_name() -> None:
     for order in permutations(wants):
         book = NameBook()
         for service in order:
-            book.place(service, {"x": wants[service]})
+            book.place({service: {"x": wants[service]}})
         assert {service: book.aliases(service)[0] for service in wants} == {"a": (), "b": ("x",), "c": ()}
         assert 'service "b" has it' in book.aliases("a")[1][0].why
 
@@ -46,10 +46,20 @@ def test_alias_moves_on_when_its_service_gives_it_up() -> None:
 def test_losing_claim_disturbs_nobody_else() -> None:
     """Who wants a name after its owner, or no longer, is the only one to hear of it."""
     book = NameBook()
-    assert book.place("a", {"x": 0}) == {"a"}
-    assert book.place("b", {"x": 0}) == {"b"}
-    assert book.place("b", {}) == {"b"}
-    assert book.place("b", {}) == set()
+    assert book.place({"a": {"x": 0}}) == {"a"}
+    assert book.place({"b": {"x": 0}}) == {"b"}
+    assert book.place({"b": {}}) == {"b"}
+    assert book.place({"b": None}) == {"b"}
+
+
+def test_batch_that_swaps_a_name_tells_all_who_claim_it() -> None:
+    """Many changes at once are compared as a whole: a name that ends where it was concerns nobody else."""
+    book = NameBook()
+    book.place({name: {"x": 0} for name in ("b", "c", "d")})
+    assert book.place({"a": {"x": 0}, "b": None}) == {"a", "b", "c", "d"}
+    assert book.place({"a": {"x": 1}, "e": {"x": 0}, "c": {"x": 1}}) == {"a", "c", "d", "e"}
+    assert book.aliases("d")[0] == ("x",)
+    assert book.place({"0": {"x": 1}, "f": {"x": 0}}) == {"0", "f"}
 
 
 def test_name_is_unknown_when_no_service_or_alias_has_it() -> None:

@@ -133,6 +133,23 @@ def test_operators_are_obeyed_on_last_good_before_the_start() -> None:
     assert [each.health for each in fed.greeter()] == [Health.DRAINING, Health.UNKNOWN]
 
 
+def test_drain_that_ended_while_we_were_down_is_over() -> None:
+    """A stored override whose time has passed undrains what was stored as draining."""
+    fed = Fed(sync=False)
+    fed.feed(stored(endpoint(1, health=Health.DRAINING)))
+    assert fed.one(OverrideSet(drain(1, expires_at=5.0))).cause == "drain"
+    assert [each.health for each in fed.greeter()] == [Health.UNKNOWN]
+
+
+def test_restoring_one_service_says_nothing_new_of_another() -> None:
+    """Two stored services claim one alias: the second one's arrival only tells it that it has lost."""
+    fed = Fed(sync=False)
+    shared = dataclasses.replace(stored(endpoint(1), service="a").decision, aliases=("x",))
+    fed.feed(Restored(shared))
+    other = dataclasses.replace(stored(endpoint(2), service="b").decision, aliases=("x",))
+    assert [each.service for each in fed.feed(Restored(other))] == ["b"]
+
+
 def test_last_good_is_ignored_once_everything_is_known() -> None:
     """A late one changes nothing but the mark that new services begin above."""
     fed = Fed()
