@@ -85,4 +85,4 @@ class FakeClock:
             self._now = max(self._now, due)
             if timer.callback is not None:
                 timer.callback()
-        self._now = end
+        self._now = max(self._now, end)  # A callback may have let time pass itself.

@@ -59,10 +59,7 @@ class Directory:
     @property
     def ready(self) -> bool:
         """True from the moment every source has synced once, or last-good was loaded."""
-        if not self._ready:
-            self._ready = self._restored or self._sources.synced
-            self._metrics.ready.set(self._ready)
-        return self._ready
+        return self._ready or self._restored or self._sources.synced
 
     def decision(self, name: str) -> Decision | None:
         """Return the newest decision of a service or alias; None when there is none or it was removed."""
@@ -96,7 +93,7 @@ class Directory:
         names = self._catalog.put(decision)
         if decision.cause == RESTORED and not self._restored:
             self._restored = True
-            self._tell((READINESS,))
+            self._tell_readiness()
         now = self._scheduler.now()
         for name in names & self._watchers.keys():
             self._pace.want(name, decision.urgency, now=now)
@@ -104,7 +101,7 @@ class Directory:
 
     def sources_changed(self) -> None:
         """Tell those who watch readiness, or a name that is no longer, or only now, unknown."""
-        self._tell((READINESS,))
+        self._tell_readiness()
         before = self._unknown
         self._unknown = {name: self.is_unknown(name) for name in self._watchers}
         self._tell([name for name, unknown in self._unknown.items() if name and unknown != before.get(name)])
@@ -126,6 +123,11 @@ class Directory:
             ended = self._scheduler.now()
             self._pace.flushed(ended, duration=ended - began)
         self._arm()
+
+    def _tell_readiness(self) -> None:
+        self._ready = self.ready
+        self._metrics.ready.set(self._ready)
+        self._tell((READINESS,))
 
     def _tell(self, names: Iterable[str]) -> None:
         for name in names:

@@ -102,14 +102,13 @@ class Persistence:
         Raises:
             StateStoreError: nothing was written; do not apply it.
         """
-        is_set = isinstance(event, OverrideSet)
-        key = _override_key(event.override.key if is_set else (event.service, event.address, event.kind))
-        async with self._writing:
-            self._waiting.pop(key, None)  # An earlier one that expired must not take this one along.
-            await self._put({key: document_of(event.override) if is_set else None})
-        if is_set:
+        if isinstance(event, OverrideSet):
+            key = _override_key(event.override.key)
+            await self._record(key, document_of(event.override))
             self._overrides.add(key)
         else:
+            key = _override_key((event.service, event.address, event.kind))
+            await self._record(key, None)
             self._overrides.discard(key)
 
     def overrides_changed(self, overrides: Iterable[Override]) -> None:
@@ -136,6 +135,11 @@ class Persistence:
             await self._write_some()
             if self._problem is not None:
                 return
+
+    async def _record(self, key: str, document: Document | None) -> None:
+        async with self._writing:
+            self._waiting.pop(key, None)  # An earlier one that expired must not take this one along.
+            await self._put({key: document})
 
     async def _write_some(self) -> None:
         """Write some of what waits; when that fails it waits again, unless it was replaced meanwhile."""

@@ -176,7 +176,8 @@ class PublishedView:
             if not gone:
                 after[type_][name].acks_awaited = min(ACKS_MEASURED, self.followers.count((type_, name)))
         untold = self._untold.pop(service, ())
-        return changes + [(change, False) for change in untold if change[1] in after.get(change[0], {})]
+        changes += [(change, False) for change in untold if change[1] in after.get(change[0], {})]
+        return changes + [(change, True) for change in self._given_up(held)]
 
     def recheck(self) -> list[Change]:
         """Return the followed absent names and wildcards whose answer differs from the last one."""
@@ -294,6 +295,15 @@ class PublishedView:
             if before is not None and slot.fault is not None and before.newest is not resource:
                 self._parts.parking.carry(self.kind, before.newest, newest=resource)
         return slots
+
+    def _given_up(self, held: _Held | None) -> list[Change]:
+        """Return what followers were told to wait for and what will not come: its service or alias is gone."""
+        if held is None:
+            return []
+        names = (held.decision.service, *held.decision.aliases)
+        gone = [name for name in names if self._parts.catalog.decision(name) is None]
+        changes = [(type_, name) for type_ in TYPES for name in gone]
+        return [(t, name) for t, name in changes if name not in held.slots.get(t, {}) and self.followers.has((t, name))]
 
     def _encode(self, type: ResourceType, service: str, form: Form) -> Resource:  # noqa: A002  (field's term)
         return self._parts.renderer.resource(type, form, service=service)

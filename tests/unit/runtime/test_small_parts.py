@@ -1,0 +1,154 @@
+"""Load window, lag meter, authorization, owner, worker, catalog, followers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from lbcontrol.frontends.native_ports import LoadSample, LoadSink, LoadTestimony
+from lbcontrol.model.clients import Identity, Peer, Role
+from lbcontrol.model.endpoints import Address
+from lbcontrol.model.errors import AccessError
+from lbcontrol.runtime.authorization import AllowAll, check_exposure
+from lbcontrol.runtime.catalog import Catalog
+from lbcontrol.runtime.clock import FakeClock
+from lbcontrol.runtime.followers import Followers
+from lbcontrol.runtime.lag import PERIOD, LagMeter
+from lbcontrol.runtime.loads import LoadLimits, LoadWindow
+from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.runtime.owner import LocalOwner
+from lbcontrol.runtime.ports import Authorizer, Owner
+from lbcontrol.runtime.views import ALL
+from lbcontrol.runtime.worker import Worker
+from tests.unit.runtime.fakes import CLUSTER, ENDPOINTS, Stream, World, decision
+
+
+def said(clock: FakeClock, peer: str, service: str = "a", samples: int = 1) -> LoadTestimony:
+    """Return what a peer says now."""
+    sample = LoadSample(Address("127.0.0.1", 1), rps=1.0)
+    return LoadTestimony(Peer(peer), service, 1.0, clock.now(), (sample,) * samples)
+
+
+def test_load_window_keeps_the_newest_word_of_each_voice() -> None:
+    """Two streams of one address are one voice; after a minute it is forgotten."""
+    clock, metrics = FakeClock(), Metrics()
+    window = LoadWindow(clock, metrics=metrics)
+    sink: LoadSink = window
+    sink.store(said(clock, "192.0.2.1:1"))
+    clock.advance(30)
+    newest = said(clock, "192.0.2.1:2")
+    sink.store(newest)
+    sink.store(said(clock, "192.0.2.2:1", "b"))
+    assert window.latest("a") == (newest,)
+    clock.advance(59)
+    assert window.latest("a") == (newest,)
+    clock.advance(1)
+    assert window.latest("a") == window.latest("b") == ()
+    assert metrics.registry.get_sample_value("lbcontrol_load_samples_total", {"protocol": "native"}) == 3
+
+
+def test_load_window_is_bounded() -> None:
+    """Voices over the limit are refused, samples over the limit push out the oldest; both are counted."""
+    clock, metrics = FakeClock(), Metrics()
+    window = LoadWindow(clock, metrics=metrics, limits=LoadLimits(voices=2, samples=10))
+    for number in range(3):
+        window.store(said(clock, f"192.0.2.{number}:1", samples=3))
+    assert len(window.latest("a")) == 2
+    window.store(said(clock, "192.0.2.1:1", "b", samples=8))
+    assert [len(window.latest(service)) for service in ("a", "b")] == [0, 1]
+    for reason, count in (("voices", 3), ("full", 6)):
+        assert metrics.registry.get_sample_value("lbcontrol_load_samples_rejected_total", {"reason": reason}) == count
+
+
+def test_lag_is_how_late_a_timer_was_called() -> None:
+    """On time is 0; a callback that held up the loop shows."""
+    clock, metrics = FakeClock(), Metrics()
+    meter = LagMeter(clock, metrics=metrics)
+    meter.start()
+    clock.advance(PERIOD)
+    clock.call_later(PERIOD * 0.5, lambda: clock.advance(PERIOD * 0.25))
+    clock.call_later(PERIOD * 0.9, lambda: setattr(clock, "_now", clock.now() + 0.2))
+    clock.advance(PERIOD)
+    meter.stop()
+    meter.stop()
+    clock.advance(10)
+    assert metrics.registry.get_sample_value("lbcontrol_event_loop_lag_seconds_count") == 2
+    total = metrics.registry.get_sample_value("lbcontrol_event_loop_lag_seconds_sum")
+    assert total == pytest.approx(0.2 - PERIOD * 0.1)
+
+
+@pytest.mark.parametrize(
+    "listen",
+    ["127.0.0.1:18000", "127.8.0.1:1", "[::1]:18000", "localhost:18000", "unix:admin.sock", "unix:/run/x.sock"],
+)
+def test_local_listeners_need_no_authentication(listen: str) -> None:
+    """Only processes of this machine reach them."""
+    check_exposure(listen, authenticated=False, insecure=False)
+
+
+@pytest.mark.parametrize(
+    "listen", ["0.0.0.0:18000", "[::]:18000", ":18000", "192.0.2.1:18000", "example.com:80", "[::ffff:127.0.0.1]:1"]
+)
+def test_exposed_listeners_are_refused_unless_somebody_means_it(listen: str) -> None:
+    """Plaintext for strangers takes authentication, or the word insecure."""
+    with pytest.raises(AccessError, match=r"LB505.*insecure: true|(?s:LB505.*insecure: true)"):
+        check_exposure(listen, authenticated=False, insecure=False)
+    check_exposure(listen, authenticated=True, insecure=False)
+    check_exposure(listen, authenticated=False, insecure=True)
+
+
+def test_allow_all_says_so_and_local_owner_owns() -> None:
+    """Both are ports; one is loud about what it does."""
+    authorizer: Authorizer = AllowAll()
+    owner: Owner = LocalOwner(7)
+    assert authorizer.allows(Identity(), Role.OPERATE, "a")
+    assert "off" in authorizer.description
+    assert (owner.epoch, owner.owns("a")) == (7, True)
+
+
+async def test_worker_runs_one_thing_after_the_other_beside_the_loop() -> None:
+    """Results come back on the loop's thread; after closing they are dropped."""
+    worker = Worker(asyncio.get_running_loop())
+    main, seen = threading.get_ident(), []
+    done = asyncio.Event()
+    worker.start(threading.get_ident, lambda ident: seen.append((ident, threading.get_ident())))
+    worker.start(lambda: None, lambda _: done.set())
+    await done.wait()
+    assert seen[0][0] != main
+    assert seen[0][1] == main
+    assert await worker.run(lambda: 42) == 42
+    started = threading.Event()
+    worker.start(started.set, lambda _: seen.append((0, 0)))
+    started.wait(1)
+    worker.close()
+    await asyncio.sleep(0)
+    assert len(seen) <= 2
+
+
+def test_alias_belongs_to_the_first_service_until_it_lets_go() -> None:
+    """A second claim, which the engine reports, changes nothing here."""
+    catalog = Catalog()
+    catalog.put(decision("a", 1, aliases=("x",)))
+    assert catalog.put(decision("b", 1, aliases=("x",))) == {"b", "x"}
+    assert catalog.decision("x") is catalog.service("a")
+    catalog.put(decision("b", removed=True))
+    assert catalog.decision("x") is catalog.service("a")
+    assert (catalog.names(), catalog.services()) == (["a", "x"], ["a"])
+
+
+def test_followers_share_what_they_are_told() -> None:
+    """Equal lists are one object; who follows by name and as part of everything hears once."""
+    view = World().view()
+    one, two, both = Stream(view), Stream(view), Stream(view)
+    followers = Followers()
+    for stream in (one, two, both):
+        followers.add(stream, (CLUSTER, "a"))
+        followers.add(stream, (ENDPOINTS, "b"))
+    followers.add(both, (CLUSTER, ALL))
+    told = followers.tellings([(CLUSTER, "a"), (CLUSTER, "b"), (ENDPOINTS, "b")])
+    assert told[one] is told[two]
+    assert told[one] == ((CLUSTER, "a"), (ENDPOINTS, "b"))
+    assert told[both] == ((CLUSTER, "a"), (CLUSTER, "b"), (ENDPOINTS, "b"))
+    assert followers.count((CLUSTER, "a")) == 4
