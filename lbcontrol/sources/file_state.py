@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from lbcontrol.model.errors import ConfigError
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.services import ServiceSnapshot
+from lbcontrol.runtime.collector import collector_paused
 from lbcontrol.sources.documents import Documents, read_documents
 from lbcontrol.sources.documents.combine import settled, snapshots_of
 from lbcontrol.sources.documents.warn import warnings_of
@@ -92,7 +93,8 @@ def _known(before: KnownFile | None, seen: SeenFile) -> KnownFile:
     if seen.problem:
         return KnownFile(seen, None, (seen.problem,))
     try:
-        documents = read_documents(read_seen(seen), path=seen.path)
+        with collector_paused():
+            documents = read_documents(read_seen(seen), path=seen.path)
     except ConfigError as error:
         return KnownFile(seen, None, tuple(error.findings))
     same = before is not None and before.newest == documents

@@ -303,6 +303,8 @@ KINDS = {
                   "spec.targetRefs"),
     "time": (document("timeout: 1s").replace("name: p", "name: p, creationTimestamp: 2026-11-24"), "LB119",
              '"2026-11-24" is not a time', "metadata.creationTimestamp"),
+    "no time": (document("timeout: 1s").replace("name: p", "name: p, creationTimestamp: soon"), "LB119",
+                '"soon" is not a time', "metadata.creationTimestamp"),
     "slash": (document("timeout: 1s").replace("name: p", "name: shop/p"), "LB120", '"shop/p" contains a slash',
               "metadata.name"),
 }  # fmt: skip

@@ -134,6 +134,14 @@ def test_alias_beside_other_errors_is_told_once() -> None:
     assert [finding.what for finding in findings] == ["the anchor &n", "the alias *n", "aliases is 7"]
 
 
+@pytest.mark.parametrize("content", ["!x a", "kind: !x ServicePolicy", "&a [b]"])
+def test_refused_document_is_told_once(content: str) -> None:
+    """When the document or its kind is refused already, nothing is said of what it should have been."""
+    findings = refused(content)
+    assert {finding.code for finding in findings[:1]} == {"LB109"}
+    assert not any("object" in finding.what for finding in findings)
+
+
 def test_telling_stops_when_too_much_is_wrong() -> None:
     """A file full of errors is read no further than a thousand of them, and a hundred are told."""
     findings = refused("a: [" + "*x, " * 5000 + "]")
