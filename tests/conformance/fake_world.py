@@ -8,6 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_pb2
+
 from lbcontrol.model.assignment import EVERYONE, AssignedEndpoint, Assignment, Decision, Mark
 from lbcontrol.model.clients import ClientProfile
 from lbcontrol.model.endpoints import Address, Health, Locality
@@ -58,6 +61,13 @@ def endpoints_form(decision: Decision) -> EndpointsForm:
     return EndpointsForm(decision.service, groups, carrier="locality")
 
 
+def _stand_in(type_: ResourceType, name: str) -> bytes:
+    listener = listener_pb2.Listener(name=name, stat_prefix="nobody")
+    form = listener if type_ is ResourceType.LISTENER else route_pb2.RouteConfiguration(name=name)
+    body: bytes = form.SerializeToString(deterministic=True)
+    return body
+
+
 def made(type_: ResourceType, name: str, body: bytes, *, service: str, form: Form | None = None) -> Resource:
     """Return a resource; its version is the digest of its bytes."""
     version = hashlib.sha256(body).hexdigest()[:16]
@@ -91,8 +101,7 @@ class FakeView:
         if type not in STAND_INS or not self.kind.startswith("grpc"):
             return Absence.UNKNOWN
         if (type, name) not in self._stand_ins:
-            body = MAKERS[WORDS[type]]({"name": name}).SerializeToString(deterministic=True)
-            self._stand_ins[type, name] = made(type, name, body, service="")
+            self._stand_ins[type, name] = made(type, name, _stand_in(type, name), service="")
         return self._stand_ins[type, name]
 
     def names(self, type: ResourceType) -> Sequence[str] | None:  # noqa: A002

@@ -13,7 +13,8 @@ from lbcontrol.model.clients import ClientProfile
 from lbcontrol.model.endpoints import Address
 from lbcontrol.model.errors import NotFoundError
 from lbcontrol.model.findings import Finding
-from lbcontrol.model.rendering import EndpointForm, EndpointsForm, LocalityForm, ResourceType
+from lbcontrol.model.rendering import EndpointForm, EndpointsForm, LocalityForm, Resource, ResourceType
+from lbcontrol.runtime.views import Absence
 
 Row = tuple[ResourceType, str, Entry]
 """One resource of a client: type, name, how it stands."""
@@ -92,10 +93,14 @@ def _subscription(
 def _marks(row: Row, scope: Scope) -> tuple[Mark | None, Mark | None]:
     """Return the marks sent and acknowledged; bytes that a newer decision left as they were stand for that one too."""
     type_, name, entry = row
-    newest = scope.find(type_, name)
-    mark = scope.mark(name)
-    sent = mark if newest is entry.told and mark is not None else entry.mark
-    return sent, mark if newest is entry.good and mark is not None else entry.good_mark
+    newest, mark = scope.find(type_, name), scope.mark(name)
+    return _reached(newest, entry.told, mark) or entry.mark, _reached(newest, entry.good, mark) or entry.good_mark
+
+
+def _reached(newest: Resource | Absence, held: Resource | None, mark: Mark | None) -> Mark | None:
+    """Return ``mark`` if the bytes held are the newest ones, else None."""
+    same = isinstance(newest, Resource) and held is not None and held.version == newest.version
+    return mark if same else None
 
 
 def _rejection(row: Row, service: str, *, profile: ClientProfile) -> Finding | None:

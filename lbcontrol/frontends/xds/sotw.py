@@ -112,7 +112,7 @@ def _news(sub: Subscription, scope: Scope, *, full: list[Resource], unknown: lis
     sub.held = hold and bool(gone)
     settled = [name for name in {**sub.dirty, **sub.owed} if not (sub.held and name in gone)]
     same = all(sub.holds(resource, scope) for resource in full) and (sub.held or not gone)
-    absent = [name for name in unknown if name not in present]
+    absent = [name for name in unknown if name not in present and not (sub.held and name in gone)]
     if same and not sub.due:
         for name in absent:
             sub.lose(name)

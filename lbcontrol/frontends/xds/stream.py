@@ -99,12 +99,13 @@ class AdsStream:
         self._shared = shared
         self._variant = variant
         self._outlet: Outlet | None = None
-        self._subs: dict[ResourceType, Subscription] = {}
+        self._subs: dict[ResourceType, Subscription] = {}  # In make-before-break order.
         self._unknown: set[str] = set()
         """Type URLs asked for that are not served; counted against the types of a stream."""
         self._bucket = Bucket(shared.limits.requests_burst, shared.scheduler.now())
         self._blocked = False
         self._flushing = False
+        self._ending = False
         self.peer = Peer("")
         self.profile: ClientProfile | None = None
         """Known from the first request on."""
@@ -143,8 +144,9 @@ class AdsStream:
             self._flush()
 
     def half_closed(self) -> None:
-        """The client asks for nothing more: end in peace."""
-        self._end(OK)
+        """The client asks for nothing more: end in peace once it has its answers."""
+        self._ending = True
+        self._flush()
 
     def writable(self) -> None:
         """Send what changed meanwhile."""
@@ -203,7 +205,9 @@ class AdsStream:
         sub = self._subs.get(type_)
         first = sub is None
         if sub is None:
-            sub = self._subs[type_] = Subscription(type_)
+            sub = Subscription(type_)
+            both = {**self._subs, type_: sub}
+            self._subs = {each: both[each] for each in TYPE_URLS if each in both}
             check_types(len(self._subs) + len(self._unknown), self._shared.limits)
         said = self._variant.verdict(sub, request, first=first)
         self._judge(sub, request, said)
@@ -264,26 +268,32 @@ class AdsStream:
         if self._flushing:
             return  # An outlet may call ``writable`` from within ``offer``: the loop below goes on anyway.
         self._flushing = True
-        while self._next():
-            pass
-        self._flushing = False
+        try:
+            while self._next():
+                pass
+        finally:
+            self._flushing = False
+        if self._ending and not self._blocked:
+            self._end(OK)
 
     def _next(self) -> bool:
         """Send one response; True when another look is worth it."""
         scope = self.scope
         if self._blocked or self._outlet is None or scope is None:
             return False
-        later = any(sub.touched for type_ in _LATER if (sub := self._subs.get(type_)) is not None)
-        for type_ in TYPE_URLS:
-            sub = self._subs.get(type_)
-            if sub is None or not sub.touched or sub.delayed:
+        for type_, sub in self._subs.items():
+            if not sub.touched or sub.delayed:
                 continue
-            draft = self._variant.draft(sub, scope, hold=later and type_ is ResourceType.CLUSTER)
+            draft = self._variant.draft(sub, scope, hold=type_ is ResourceType.CLUSTER and self._leads_there())
             self._count_unknown(sub)
             if draft is not None:
                 return self._send(sub, draft, scope=scope)
             sub.touched = sub.held
         return self._is_held()
+
+    def _leads_there(self) -> bool:
+        """True when a listener or route may be about to change, and may still lead to a removed cluster."""
+        return any(sub is not None and sub.touched for sub in map(self._subs.get, _LATER))
 
     def _is_held(self) -> bool:
         """True when removals of clusters were kept back and nothing leads there any more."""
