@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from lookaside.api.lbcontrol.v1 import admin_service_pb2 as admin_pb
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as native
@@ -44,7 +44,7 @@ def _check_server(options: Check) -> Iterator[Outcome]:
     with admin_of(options) as admin:
         try:
             problems, version = _problems(admin)
-            problems = [*_sources(admin, problems), *_clients(admin, problems), *problems]
+            problems = [*_sources(admin), *_clients(admin), *problems]
         except CommandError as error:
             problems = [Outcome("operators' listener", finding=finding) for finding in error.findings]
     yield _answers(options, version)
@@ -68,43 +68,22 @@ def _problems(admin: Connection) -> tuple[list[Outcome], str]:
     return [Outcome(each.subject, finding=finding_of(each.error)) for each in answer.problems], answer.server_version
 
 
-def _sources(admin: Connection, known: Sequence[Outcome]) -> Iterator[Outcome]:
+def _sources(admin: Connection) -> Iterator[Outcome]:
     found = admin.call(admin_pb.ListSourcesRequest(), admin_pb.ListSourcesResponse).sources
     synced = sum(each.synced and not each.HasField("stale_for") for each in found)
     if synced == len(found):
         yield Outcome(f"{synced} of {words.count(len(found), 'source')} synced")
-    subjects = {outcome.text for outcome in known}
-    for each in found:
-        subject = f"source {each.name}"
-        if subject not in subjects:
-            yield from (Outcome(subject, finding=finding) for finding in _source_findings(each))
 
 
-def _source_findings(each: status_pb2.SourceStatus) -> Iterator[Finding]:
-    yield from map(finding_of, each.findings)
-    if not each.synced and not each.findings:
-        what = f'source "{each.name}" has not been read yet'
-        effect = "names that only it could define stay silent"
-        yield Finding("LB915", what, effect=effect, do="lbcontrol check --wait 60s", severity=Severity.WARNING)
-
-
-def _clients(admin: Connection, known: Sequence[Outcome]) -> Iterator[Outcome]:
+def _clients(admin: Connection) -> Iterator[Outcome]:
     found = admin.call(admin_pb.ListClientsRequest(), admin_pb.ListClientsResponse).clients
     late = [each for each in found if _longest_behind(each) >= BEHIND_SECONDS]
-    subjects = {outcome.text for outcome in known}
-    parked = [
-        Outcome(f"client {client.id}", finding=finding_of(each.rejection))
-        for client in found
-        for each in client.subscriptions
-        if each.HasField("rejection") and f"client {client.id}" not in subjects
-    ]
     if late:
         what = f"{len(late)} of {words.count(len(found), 'client')} behind for {BEHIND_SECONDS:g}s or more"
         do = "lbcontrol clients --behind"
         yield Outcome("clients", finding=Finding("LB914", what, do=do, severity=Severity.WARNING))
     elif not any(each.HasField("rejection") for client in found for each in client.subscriptions):
         yield Outcome(f"{words.count(len(found), 'client')}{', all acknowledged' if found else ''}")
-    yield from parked
 
 
 def _longest_behind(client: status_pb2.ClientStatus) -> float:

@@ -62,10 +62,10 @@ def _lines(each: explain_pb2.Explanation, told: pb.GetClientResponse, *, of: str
 
 
 def _head(each: explain_pb2.Explanation, *, whose: str) -> str:
-    if not each.HasField("weight"):
+    if not each.HasField("weight") or not each.share:
         return f"{each.address} gets none of {whose}"
-    total = f" of {round(each.weight / each.share)}" if each.share else ""
-    return f"{each.address} gets {words.share(each.share)} of {whose}: weight {each.weight}{total}"
+    total = round(each.weight / each.share)
+    return f"{each.address} gets {words.share(each.share)} of {whose}: weight {each.weight} of {total}"
 
 
 def _standing(subscription: status_pb2.ClientSubscription) -> Iterator[str]:

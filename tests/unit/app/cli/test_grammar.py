@@ -62,18 +62,22 @@ def texts() -> Iterator[tuple[str, str]]:
                 yield f"{source.path}:{node.lineno}", node.value
 
 
+LATER = frozenset({"bundle", "confirm", "diff", "history", "problems", "reject", "rollback", "simulate", "top"})
+"""Verbs of UX.md that a later issue brings; a message must not send anybody there before."""
+
+
 def test_commands_in_messages_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """Every "lbcontrol VERB --flag" that a message suggests has that verb, and the verb that flag."""
-    helps = {"demo": "--", "lists": "--", "answers": "--", "speaks": "--"}  # the demo, and words of sentences
+    helps = {}
     for verb in VERBS:
         run([verb.name, "--help"])
         helps[verb.name] = capsys.readouterr().out
     wrong = []
     for place, text in texts():
-        for verb_name, rest in re.findall(r"\blbcontrol ([a-z]+)\b([^;,.]*)", text):
-            flags = [flag for flag in re.findall(r"--[a-z-]+", rest) if flag not in helps.get(verb_name, "")]
-            if verb_name not in helps or (flags and helps[verb_name] != "--"):
-                wrong.append(f"{place} lbcontrol {verb_name} {' '.join(flags)}")
+        for name, rest in re.findall(r"\blbcontrol ([a-z]+)\b([^;,.]*)", text):
+            flags = [flag for flag in re.findall(r"--[a-z-]+", rest) if name in helps and flag not in helps[name]]
+            if flags or name in LATER - helps.keys():
+                wrong.append(f"{place} lbcontrol {name} {' '.join(flags)}")
     assert wrong == []
 
 
