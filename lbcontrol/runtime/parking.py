@@ -85,7 +85,7 @@ class Parking:
                 f'{len(record.peers)} {kind} clients rejected {type_} "{name}" version {version}',
                 why=record.reason,
                 effect=f"{kind} clients keep the last version they accepted; removals and drains still reach them",
-                do=f"lbcontrol clients --service {name}",
+                do=f"lbcontrol clients {name}",
             )
             for (kind, type_, name, version), record in self._records.items()
             if record.parked
