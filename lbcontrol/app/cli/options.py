@@ -271,9 +271,7 @@ class Demo(Common):
     ] = ""
     exit_after: Annotated[
         float,
-        typer.Option(
-            "--exit-after", parser=_duration, metavar="DURATION", help="End by itself.", show_default="never"
-        ),
+        typer.Option("--exit-after", parser=_duration, metavar="DURATION", help="End by itself.", show_default="never"),
     ] = 0.0
     output: Annotated[Report, typer.Option("--output", "-o", help="json: one report at the end.")] = Report.TABLE
     seed: Annotated[int, typer.Option("--seed", help="Chooses the backends that scenarios break.")] = 1
