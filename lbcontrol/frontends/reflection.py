@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
 from lbcontrol.frontends.status import INVALID_ARGUMENT_NUMBER, NOT_FOUND_NUMBER, OK, parsed, require, status_of
 from lbcontrol.model.clients import Peer, Role
@@ -37,12 +38,33 @@ def _add_v1alpha(pool: descriptor_pool.DescriptorPool) -> None:
     pool.Add(alpha)
 
 
+def _camel(name: str) -> str:
+    """Return a field's name in JSON, as protoc derives it."""
+    first, *rest = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
+def _name_fields(messages: Iterable[DescriptorProto]) -> None:
+    for message in messages:
+        for field in message.field:
+            field.json_name = field.json_name or _camel(field.name)
+        _name_fields(message.nested_type)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _described(serialized: bytes) -> bytes:
+    """Return a file's description with the JSON names that Python's generated code leaves out, and grpcurl prints."""
+    file = FileDescriptorProto.FromString(serialized)
+    _name_fields(file.message_type)
+    return file.SerializeToString()
+
+
 def _closure(file: FileDescriptor) -> Iterator[bytes]:
     """Yield a file and everything it imports, each once, as serialized descriptors."""
     waiting, seen = [file], {file.name}
     while waiting:
         current = waiting.pop()
-        yield current.serialized_pb
+        yield _described(current.serialized_pb)
         for imported in current.dependencies:
             if imported.name not in seen:
                 seen.add(imported.name)

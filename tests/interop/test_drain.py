@@ -30,7 +30,7 @@ def test_drained_backend_gets_no_call_after_a_second_and_finishes_its_own(
         client.begin_slow_calls(SLOW_CALLS)
         wait_until(lambda: backends.stats()[drained].in_flight > SLOW_CALLS / 4, "slow calls at the backend")
         given = time.monotonic()
-        plane.cli("drain", "greeter", drained, "--reason", "test")
+        plane.drain("greeter", drained)
         done = time.monotonic()
         under_way = backends.stats()[drained].in_flight
         slow = client.finish_slow_calls()

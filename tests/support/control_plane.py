@@ -10,6 +10,10 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import grpc
+from lookaside.api import METHODS
+from lookaside.api.lbcontrol.v1 import admin_service_pb2
+
 from tests.support.procs import Proc, free_port
 
 _POLL_SECONDS = 0.05
@@ -96,6 +100,13 @@ class ControlPlane:
             lines = answer.read().decode().splitlines()
         pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
+
+    def drain(self, service: str, address: str) -> None:
+        """Drain an endpoint as the CLI does, without the time a process takes to start."""
+        method = METHODS["/lbcontrol.v1.AdminService/Drain"]
+        request = admin_service_pb2.DrainRequest(service=service, address=address, reason="test")
+        with grpc.insecure_channel(self.admin) as channel:
+            channel.unary_unary(method.path, method.request.SerializeToString, method.response.FromString)(request)
 
     def bootstrap(self) -> str:
         """What `lbcontrol bootstrap` tells a stock gRPC client to use."""

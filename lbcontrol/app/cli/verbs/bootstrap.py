@@ -33,8 +33,7 @@ def bootstrap(options: Bootstrap) -> int:
     node: dict[str, object] = {"id": options.node_id or f"{socket.gethostname()}-{secrets.token_hex(3)}"}
     place = {"region": options.region, "zone": options.zone, "sub_zone": options.sub_zone}
     locality = {key: value for key, value in place.items() if value}
-    if locality:
-        node["locality"] = locality
+    node["locality"] = locality  # Even when nothing is known: grpc-js refuses a node without it.
     if options.language is Language.ENVOY:
         if not options.service:
             raise usage_error(
