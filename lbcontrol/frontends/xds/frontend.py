@@ -23,7 +23,7 @@ from lbcontrol.runtime.ports import Authorizer, Method, Scheduler
 from lbcontrol.runtime.views import Views
 
 SERVICE = f"/{ads_pb2.DESCRIPTOR.services_by_name['AggregatedDiscoveryService'].full_name}/"
-"""Prefix of the paths served here; named by its descriptor, which reflection describes."""
+"""Prefix of the paths served here; taken from its descriptor, which reflection finds once it is imported."""
 
 
 @dataclass(frozen=True, slots=True)
