@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from lbcontrol.frontends.status import INVALID_ARGUMENT_NUMBER, NOT_FOUND_NUMBER, OK, parsed, require, status_of
 from lbcontrol.model.clients import Peer, Role
@@ -38,25 +38,21 @@ def _add_v1alpha(pool: descriptor_pool.DescriptorPool) -> None:
     pool.Add(alpha)
 
 
-def _camel(name: str) -> str:
-    """Return a field's name in JSON, as protoc derives it."""
-    first, *rest = name.split("_")
-    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+@functools.lru_cache(maxsize=512)
+def _described(file: FileDescriptor) -> bytes:
+    """Return a file's descriptor with the JSON name of each field, which the generated code leaves out.
 
-
-def _name_fields(messages: Iterable[DescriptorProto]) -> None:
-    for message in messages:
+    Without them grpcurl prints and reads ``cluster_name`` where proto3's JSON says ``clusterName``.
+    """
+    text = FileDescriptorProto.FromString(file.serialized_pb)
+    waiting = list(text.message_type)
+    while waiting:
+        message = waiting.pop()
+        waiting += message.nested_type
         for field in message.field:
-            field.json_name = field.json_name or _camel(field.name)
-        _name_fields(message.nested_type)
-
-
-@functools.lru_cache(maxsize=4_096)
-def _described(serialized: bytes) -> bytes:
-    """Return a file's description with the JSON names that Python's generated code leaves out, and grpcurl prints."""
-    file = FileDescriptorProto.FromString(serialized)
-    _name_fields(file.message_type)
-    return file.SerializeToString()
+            head, *rest = field.name.split("_")
+            field.json_name = field.json_name or head + "".join(word[:1].upper() + word[1:] for word in rest)
+    return text.SerializeToString(deterministic=True)
 
 
 def _closure(file: FileDescriptor) -> Iterator[bytes]:
@@ -64,7 +60,7 @@ def _closure(file: FileDescriptor) -> Iterator[bytes]:
     waiting, seen = [file], {file.name}
     while waiting:
         current = waiting.pop()
-        yield _described(current.serialized_pb)
+        yield _described(current)
         for imported in current.dependencies:
             if imported.name not in seen:
                 seen.add(imported.name)

@@ -44,7 +44,7 @@ class ControlPlane:
     def __init__(self, home: Path, *, state: bool = False) -> None:
         """Keep files and log under `home`, and with `state` a state directory; nothing is started yet."""
         self.files, self.log = home / "lbcontrol.d", home / "lbcontrol.log"
-        self.flags = ("--state-dir", str(home / "state")) if state else ()
+        self.flags: tuple[str, ...] = ("--state-dir", str(home / "state")) if state else ()
         self.files.mkdir(parents=True)
         self.grpc, self.admin, self.probe = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.proc: Proc | None = None
