@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 
 from google.protobuf import descriptor_pool
@@ -37,12 +38,29 @@ def _add_v1alpha(pool: descriptor_pool.DescriptorPool) -> None:
     pool.Add(alpha)
 
 
+@functools.lru_cache(maxsize=512)
+def _described(file: FileDescriptor) -> bytes:
+    """Return a file's descriptor with the JSON name of each field, which the generated code leaves out.
+
+    Without them grpcurl prints and reads ``cluster_name`` where proto3's JSON says ``clusterName``.
+    """
+    text = FileDescriptorProto.FromString(file.serialized_pb)
+    waiting = list(text.message_type)
+    while waiting:
+        message = waiting.pop()
+        waiting += message.nested_type
+        for field in message.field:
+            head, *rest = field.name.split("_")
+            field.json_name = field.json_name or head + "".join(word[:1].upper() + word[1:] for word in rest)
+    return text.SerializeToString(deterministic=True)
+
+
 def _closure(file: FileDescriptor) -> Iterator[bytes]:
     """Yield a file and everything it imports, each once, as serialized descriptors."""
     waiting, seen = [file], {file.name}
     while waiting:
         current = waiting.pop()
-        yield current.serialized_pb
+        yield _described(current)
         for imported in current.dependencies:
             if imported.name not in seen:
                 seen.add(imported.name)

@@ -90,7 +90,9 @@ class FakeView:
         self._stand_ins: dict[Key, Resource] = {}
 
     def resource(self, type: ResourceType, name: str) -> Resource | Absence:  # noqa: A002
-        """Return what is published, or a stand-in."""
+        """Return what is published, or a stand-in; Envoy has no listeners."""
+        if type is ResourceType.LISTENER and self.kind == "envoy":
+            return self.missing(type, name)
         found = self._world.resources.get((type, name))
         return found if found is not None else self.missing(type, name)
 

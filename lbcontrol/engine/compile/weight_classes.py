@@ -6,9 +6,10 @@ changes its locality is dialled anew (measured 2026-11-23, grpcio 1.85.1). So cl
 Arithmetic: classes lie on a fixed geometric grid, ``steps`` to the octave: weight w stands at x = steps * log2(w) and
 belongs to class floor(x). The grid does not depend on who else is there. The locality weight is the sum of its members'
 weights, so that a class has its exact share, and a member has the mean of its class: at most one class width off, a
-factor 2^(1/steps) (9 % for 8 steps). The grid is the finest of 8, 4, 2, 1 steps that needs at most 32 classes; one
-step always does, because weights have 32 bits. Two hystereses: an endpoint leaves its class only when its weight stands
-half a class outside it (so a member is at most two widths off), and a grid gets finer only when 16 classes do.
+factor 2^(1/steps) (9 % for 8 steps). The grid is the finest of 8, 4, 2, 1 steps that needs at most 24 classes; one
+step always does with 32, because weights have 32 bits. Two hystereses: an endpoint leaves its class only when its
+weight stands half a class outside it (so a member is at most two widths off); and a grid stays while 32 classes do, and
+gets finer only when 16 do, because another grid renames every class, so that every endpoint is dialled anew.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from collections.abc import Iterable, Sequence
 STEPS = (8, 4, 2, 1)
 """Classes per octave, finest first."""
 MAX_CLASSES = 32
+"""Most classes with which a grid stays."""
+NEW_CLASSES = 24
+"""Most classes with which a grid is taken."""
+FINER_CLASSES = 16
+"""Most classes with which a finer grid replaces a published one."""
 MARGIN = 0.5
 """How far outside its class, in class widths, a weight must stand before its endpoint moves."""
 _NAME = "class"
@@ -64,13 +70,19 @@ class Grid:
         """
         distinct = set(weights)
         for steps in STEPS[:-1]:
-            finer = self.steps is not None and steps > self.steps
-            limit = MAX_CLASSES // 2 if finer else MAX_CLASSES
-            if len({placed(weight, steps=steps, before=None) for weight in distinct}) <= limit:
-                numbers = self._place(before, weights, steps)
-                if len(set(numbers)) <= limit:
-                    return steps, numbers
+            limit = self._limit(steps)
+            fresh = steps != self.steps  # Damping counts on the published grid only.
+            if fresh and len({placed(weight, steps=steps, before=None) for weight in distinct}) > limit:
+                continue
+            numbers = self._place(before, weights, steps)
+            if len(set(numbers)) <= limit:
+                return steps, numbers
         return STEPS[-1], self._place(before, weights, STEPS[-1])
+
+    def _limit(self, steps: int) -> int:
+        if self.steps is None or steps < self.steps:
+            return NEW_CLASSES
+        return MAX_CLASSES if steps == self.steps else FINER_CLASSES
 
     def _place(self, before: Iterable[str | None], weights: Iterable[int], steps: int) -> list[int]:
         numbers = self._numbers if steps == self.steps else {}

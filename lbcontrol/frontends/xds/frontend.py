@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from envoy.service.discovery.v3 import ads_pb2
+
 from lbcontrol.frontends.admin_ports import ClientView, Told
 from lbcontrol.frontends.xds import delta, shown, sotw
 from lbcontrol.frontends.xds.limits import XdsLimits
@@ -20,8 +22,8 @@ from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Authorizer, Method, Scheduler
 from lbcontrol.runtime.views import Views
 
-SERVICE = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
-"""Prefix of the paths served here."""
+SERVICE = f"/{ads_pb2.DESCRIPTOR.services_by_name['AggregatedDiscoveryService'].full_name}/"
+"""Prefix of the paths served here; taken from its descriptor, which reflection finds once it is imported."""
 
 
 @dataclass(frozen=True, slots=True)

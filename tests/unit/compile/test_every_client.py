@@ -48,15 +48,16 @@ def test_forms_are_accepted_by_the_client(profile: ClientProfile) -> None:
 def test_equal_share_keys_give_equal_forms(type_: ResourceType) -> None:
     """Kinds that share a key are told the same, byte for byte, so that it is encoded once."""
     seen: dict[object, tuple[tuple[Form, ...], ...]] = {}
-    for profile in profiles():
-        capabilities = capabilities_for(profile)
+    different = {capabilities_for(profile) for profile in profiles()}
+    for capabilities in different:
         told = tuple(
             forms(decision, type_, cohort=EVERYONE, capabilities=capabilities, previous=None)
-            for decision in DECISIONS.values()
+            for name, decision in DECISIONS.items()
+            if name not in ("500", "510 of very different weight")  # as "501", and this test is about kinds
         )
         key = share_key(capabilities, type_)
         assert seen.setdefault(key, told) == told
-    assert len(seen) < len(profiles())
+    assert len(seen) < len(different)
 
 
 def test_grpc_kinds_share_one_endpoint_list() -> None:

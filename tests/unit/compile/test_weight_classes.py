@@ -37,7 +37,7 @@ def test_endpoint_leaves_its_class_only_by_a_margin(steps: int) -> None:
 
 def test_grid_is_the_finest_with_few_classes() -> None:
     """A narrow spread has classes 9 % wide; all weights of 32 bits still fit in 32 classes."""
-    narrow, _ = Grid(()).classify([None] * 700, list(range(100, 800)))
+    narrow, _ = Grid(()).classify([None] * 600, list(range(100, 700)))
     assert narrow == 8
     weights = [math.ceil(2 ** (half / 2)) for half in range(64)]
     wide, numbers = Grid(()).classify([None] * len(weights), weights)
@@ -61,3 +61,13 @@ def test_grid_gets_coarser_when_damping_alone_makes_too_many() -> None:
     published = Grid([class_name(8, first - 1), *names])
     assert published.classify(names, weights)[0] == 8
     assert published.classify([*names, class_name(8, first - 1)], [*weights, weights[0]])[0] == 4
+
+
+def test_grid_stays_when_a_weight_leans_over_its_last_class() -> None:
+    """Without damping that weight would need a class too many; the grid must not change for it."""
+    first = 80
+    weights = [round(2 ** ((first + step + 0.9) / 8)) for step in range(MAX_CLASSES)]
+    names = [class_name(8, first + step) for step in range(MAX_CLASSES)]
+    leaning = round(2 ** ((first + MAX_CLASSES + 0.3) / 8))
+    steps, numbers = Grid(names).classify([*names, names[-1]], [*weights, leaning])
+    assert (steps, numbers[-1]) == (8, first + MAX_CLASSES - 1)

@@ -86,6 +86,7 @@ def test_routing_and_policy_go_out_at_once(change: dict[str, Any]) -> None:
     fed.feed(updated(snapshot([endpoint(1)])))
     decision = fed.one(updated(snapshot([endpoint(1)], **change)))
     assert (decision.urgency, decision.cause) == (Urgency.IMMEDIATE, "policy")
+    assert decision.assignments[EVERYONE].policy == decision.policy
 
 
 def test_zone_cohorts_exist_only_where_zones_are_preferred() -> None:

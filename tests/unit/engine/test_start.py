@@ -131,6 +131,8 @@ def test_operators_are_obeyed_on_last_good_before_the_start() -> None:
     assert [each.health for each in fed.greeter()] == [Health.DRAINING, Health.DRAINING]
     fed.feed(cleared(drain(2)), OverrideSet(set_weight(1, 9)), cleared(set_weight(1, 9)))
     assert [each.health for each in fed.greeter()] == [Health.DRAINING, Health.UNKNOWN]
+    fed.feed(cleared(drain(1)))
+    assert [each.health for each in fed.greeter()] == [Health.SERVING, Health.UNKNOWN]
 
 
 def test_drain_that_ended_while_we_were_down_is_over() -> None:
@@ -141,13 +143,13 @@ def test_drain_that_ended_while_we_were_down_is_over() -> None:
     assert [each.health for each in fed.greeter()] == [Health.UNKNOWN]
 
 
-def test_restoring_one_service_says_nothing_new_of_another() -> None:
-    """Two stored services claim one alias: the second one's arrival only tells it that it has lost."""
+def test_restoring_one_service_is_no_restoration_of_another() -> None:
+    """Who loses an alias to one that is restored later hears of that and of nothing else."""
     fed = Fed(sync=False)
-    shared = dataclasses.replace(stored(endpoint(1), service="a").decision, aliases=("x",))
-    fed.feed(Restored(shared))
-    other = dataclasses.replace(stored(endpoint(2), service="b").decision, aliases=("x",))
-    assert [each.service for each in fed.feed(Restored(other))] == ["b"]
+    claims = {name: dataclasses.replace(stored(endpoint(1), service=name).decision, aliases=("x",)) for name in "abc"}
+    assert [each.service for each in fed.feed(Restored(claims["b"]), Restored(claims["c"]))] == ["b", "c"]
+    late = fed.feed(Restored(claims["a"]))
+    assert [(each.service, each.cause) for each in late] == [("a", "restored"), ("b", "policy"), ("c", "endpoints")]
 
 
 def test_last_good_is_ignored_once_everything_is_known() -> None:

@@ -171,6 +171,14 @@ def test_reflection_answers_with_all_dependencies_at_once(question: dict[str, st
     assert file.name
 
 
+def test_reflection_names_fields_as_json_does() -> None:
+    """Tools that make JSON of messages write and read lowerCamelCase, in nested messages too."""
+    (answer,) = asked(PATHS[0], pb.ServerReflectionRequest(file_containing_symbol="lbcontrol.v1.Locality"))
+    file = FileDescriptorProto.FromString(answer.file_descriptor_response.file_descriptor_proto[0])
+    (locality,) = (message for message in file.message_type if message.name == "Locality")
+    assert {field.name: field.json_name for field in locality.field}["sub_zone"] == "subZone"
+
+
 def test_reflection_knows_extensions() -> None:
     """Numbers and file of a real extension are found: google.api.http extends MethodOptions as 72295728."""
     importlib.import_module("google.api.annotations_pb2")

@@ -292,6 +292,17 @@ def test_unfollowing_what_was_not_followed_is_harmless() -> None:
     assert world.publisher.findings() == []
 
 
+def test_streams_that_leave_leave_nothing_behind() -> None:
+    """Whatever names a client asked for, present or not, are forgotten with its last follower."""
+    world = World()
+    world.decide("a", 1, aliases=("x",))
+    keeper = world.stream()
+    stream = world.stream(*((type_, name) for type_ in (CLUSTER, ENDPOINTS, LISTENER) for name in ("a", "x", "no")))
+    stream.leave()
+    view = keeper.view
+    assert (view._held, view._aliases, view._answers, view.followers.changes()) == ({}, {}, {}, ())
+
+
 def test_flush_publishes_what_waits_at_once() -> None:
     """Shutdown does not wait for the control interval."""
     world = World()

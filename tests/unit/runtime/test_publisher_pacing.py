@@ -169,3 +169,27 @@ def test_pace_takes_everything_when_told_to() -> None:
     assert pace.take_all(7.0) == {"a": 5.0, "b": 6.0}
     assert pace.due is None
     assert pace.take(100.0) == {}
+
+
+def test_later_wish_does_not_put_off_an_earlier_one() -> None:
+    """What is due first decides when the timer fires."""
+    pace = Pace(interval=1.0)
+    pace.want("a", Urgency.ADDITION, now=5.0)
+    due = pace.due
+    pace.want("b", Urgency.ADDITION, now=5.01)
+    assert pace.due == due
+
+
+def test_flush_at_the_end_is_not_undone_by_a_slow_worker() -> None:
+    """What the worker made of an older decision does not replace what was made of the newest."""
+    worker = HeldWorker()
+    world = World(PublisherOptions(worker=worker, big=1))
+    world.decide("a", 1, 1)
+    stream = world.stream((ENDPOINTS, "a"))
+    world.clock.advance(0.1)
+    world.decide("a", 2, 1)
+    world.publisher.flush()
+    assert weight_of(stream) == 2
+    worker.step()
+    world.clock.advance(5)
+    assert weight_of(stream) == 2

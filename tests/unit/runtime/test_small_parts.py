@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 import threading
 
 import pytest
@@ -19,6 +21,7 @@ from lbcontrol.runtime.lag import PERIOD, LagMeter
 from lbcontrol.runtime.loads import LoadLimits, LoadWindow
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.owner import LocalOwner
+from lbcontrol.runtime.pauses import FULL_EVERY, MIDDLE, NEVER, SWITCH_INTERVAL, YOUNG, ShortPauses
 from lbcontrol.runtime.ports import Authorizer, Owner
 from lbcontrol.runtime.views import ALL
 from lbcontrol.runtime.worker import Worker
@@ -77,6 +80,23 @@ def test_lag_is_how_late_a_timer_was_called() -> None:
     assert metrics.registry.get_sample_value("lbcontrol_event_loop_lag_seconds_count") == 2
     total = metrics.registry.get_sample_value("lbcontrol_event_loop_lag_seconds_sum")
     assert total == pytest.approx(0.2 - PERIOD * 0.1)
+
+
+def test_short_pauses_are_in_force_until_stopped() -> None:
+    """Full collections come by the clock and not by counting; a stop puts everything back."""
+    clock, before = FakeClock(), (gc.get_threshold(), sys.getswitchinterval())
+    pauses = ShortPauses(clock)
+    pauses.stop()
+    pauses.start()
+    try:
+        assert gc.get_threshold() == (YOUNG, MIDDLE, NEVER)
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
+        full = gc.get_stats()[2]["collections"]
+        clock.advance(FULL_EVERY * 2)
+        assert gc.get_stats()[2]["collections"] == full + 2
+    finally:
+        pauses.stop()
+    assert (gc.get_threshold(), sys.getswitchinterval()) == before
 
 
 @pytest.mark.parametrize(
