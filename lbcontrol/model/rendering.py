@@ -108,6 +108,8 @@ class RouteForm:
     """(cluster, weight), weights at least 1; empty: no route matches, so that calls fail at once."""
     timeout: float | None = None
     hash_header: str = ""
+    domain: str = "*"
+    """Host that the routes are for; a service may be asked for by an alias, so that all its hosts fit."""
 
 
 @dataclass(frozen=True, slots=True)

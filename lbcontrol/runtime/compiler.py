@@ -72,8 +72,15 @@ class Compiler(Protocol):
         """Return the forms of one type; ``previous`` is the endpoint list published last."""
         ...
 
-    def stand_in(self, name: str, type: ResourceType, /) -> Form | None:  # noqa: A002  (field's term)
-        """Return what an unknown name is told, None when absence is the answer."""
+    def stand_in(
+        self,
+        name: str,
+        type: ResourceType,  # noqa: A002  (field's term)
+        /,
+        *,
+        capabilities: Any,
+    ) -> Form | None:
+        """Return what a kind with ``stand_in`` is told of an unknown name, None when absence is the answer."""
         ...
 
     def problems(self, form: Form, /) -> tuple[Finding, ...]:

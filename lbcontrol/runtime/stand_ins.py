@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lbcontrol.model.rendering import Resource, ResourceType
+from lbcontrol.model.rendering import Form, Resource, ResourceType
+from lbcontrol.runtime.compiler import Capabilities
 from lbcontrol.runtime.rendering import Renderer
 from lbcontrol.runtime.views import Absence, Change
 
@@ -19,21 +20,28 @@ class StandIns:
         """Ask ``followed`` what may not be dropped."""
         self._renderer = renderer
         self._followed = followed
-        self._kept: dict[Change, Resource] = {}
+        self._kept: dict[Change, dict[Form, Resource]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def stand_in(self, type: ResourceType, name: str) -> Resource | Absence:  # noqa: A002  (field's term)
-        """Return the stand-in; plain absence where the compiler has none, or when too many are followed."""
+    def stand_in(
+        self,
+        type: ResourceType,  # noqa: A002  (field's term)
+        name: str,
+        *,
+        capabilities: Capabilities,
+    ) -> Resource | Absence:
+        """Return the stand-in; plain absence where the compiler has none, or when too many names are followed."""
+        form = self._renderer.compiler.stand_in(name, type, capabilities=capabilities)
         kept = self._kept.get((type, name))
-        if kept is not None:
-            return kept
-        form = self._renderer.compiler.stand_in(name, type)
-        if form is None or not self._room():
+        if form is None or (kept is None and not self._room()):
             return Absence.UNKNOWN
-        made = self._kept[type, name] = self._renderer.resource(type, form)
-        return made
+        if kept is None:
+            kept = self._kept[type, name] = {}
+        if form not in kept:
+            kept[form] = self._renderer.resource(type, form)
+        return kept[form]
 
     def released(self, what: Change) -> None:
         """Drop the stand-in of a name unless it is still followed in some view."""

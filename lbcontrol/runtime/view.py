@@ -97,7 +97,9 @@ class PublishedView:
 
     def missing(self, type: ResourceType, name: str) -> Resource | Absence:  # noqa: A002  (field's term)
         """Return what a client is told of a name that does not exist for it."""
-        return self._parts.stand_ins.stand_in(type, name) if self.capabilities.stand_in else Absence.UNKNOWN
+        if not self.capabilities.stand_in:
+            return Absence.UNKNOWN
+        return self._parts.stand_ins.stand_in(type, name, capabilities=self.capabilities)
 
     def names(self, type: ResourceType) -> Sequence[str] | None:  # noqa: A002  (field's term)
         """Return every published name of a type, sorted; None while names may be missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from tests.support.backends import Backends
 from tests.support.clients import GRPCIO, Client
 from tests.support.control_plane import ControlPlane, services_yaml
-from tests.support.envoy import Envoy
+from tests.support.envoy import Envoy, bootstrap
+from tests.support.procs import free_port
 from tests.support.require import component
 from tests.support.waiting import wait_until
 
@@ -21,18 +23,24 @@ SUM = 8
 WARM_UP = 40
 
 
+@pytest.fixture
+def listen() -> str:
+    """Where Envoy takes calls."""
+    return f"127.0.0.1:{free_port()}"
+
+
 @pytest.fixture(params=["GRPC", "DELTA_GRPC"])
-def envoy(request: pytest.FixtureRequest, plane: ControlPlane, tmp_path: Path) -> Iterator[Envoy]:
+def envoy(request: pytest.FixtureRequest, plane: ControlPlane, listen: str, tmp_path: Path) -> Iterator[Envoy]:
     """An Envoy whose listener routes to greeter, once with state of the world and once with delta."""
-    binary = component("envoy")
-    with Envoy(binary, plane.grpc, route="greeter", api_type=request.param, home=tmp_path) as started:
+    document = bootstrap(plane.grpc, listen=listen, route="greeter", api_type=request.param)
+    with Envoy(component("envoy"), document, home=tmp_path) as started:
         yield started
 
 
 @pytest.fixture
-def caller(envoy: Envoy, tmp_path: Path) -> Iterator[Client]:
+def caller(envoy: Envoy, listen: str, tmp_path: Path) -> Iterator[Client]:
     """A plain gRPC client that calls through Envoy, with connections to all backends open already."""
-    with Client(GRPCIO, envoy.listen, server="", log=tmp_path / "caller.log") as started:
+    with Client(GRPCIO, listen, server="", log=tmp_path / "caller.log") as started:
         started.call(WARM_UP)
         yield started
 
@@ -81,3 +89,18 @@ def test_envoy_stops_calling_a_drained_backend_and_lets_its_calls_end(
     assert stats[drained].last_arrival - done <= 1.0
     assert max(one.last_arrival for one in stats.values()) - done > 1.5
     assert set(envoy.rejected().values()) == {0}
+
+
+@pytest.mark.parametrize("flags", [(), ("--delta",)], ids=["state of the world", "delta"])
+def test_envoy_takes_the_printed_bootstrap(
+    flags: tuple[str, ...], plane: ControlPlane, listen: str, wanted: dict[str, int], tmp_path: Path
+) -> None:
+    """What ``lbcontrol bootstrap greeter --language envoy`` prints is all that Envoy needs."""
+    document = json.loads(plane.bootstrap("greeter", "--language", "envoy", "--listen", listen, *flags))
+    with Envoy(component("envoy"), document, home=tmp_path) as envoy:
+        log = tmp_path / "caller.log"
+        with Client(GRPCIO, listen, server="", log=log) as caller:
+            caller.call(WARM_UP)
+            answer = caller.call(CYCLES * SUM, parallel=1)
+        assert (answer.failed, answer.backends) == (0, exact(wanted)), answer.errors
+        assert set(envoy.rejected().values()) == {0}

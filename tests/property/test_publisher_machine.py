@@ -116,7 +116,7 @@ class PublisherMachine(RuleBasedStateMachine):
             return next(encode(form) for form in forms if form.name == name)
         if not self.world.knowledge.settled:
             return Absence.WAITING
-        form = self.world.compiler.stand_in(name, type_) if capabilities.stand_in else None
+        form = self.world.compiler.stand_in(name, type_, capabilities=capabilities) if capabilities.stand_in else None
         return Absence.UNKNOWN if form is None else encode(form)
 
     @invariant()

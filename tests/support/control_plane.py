@@ -9,14 +9,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
-from lookaside.api import METHODS
 from lookaside.api.lbcontrol.v1 import admin_service_pb2
 
 from tests.support.procs import Proc, free_port
 
 _POLL_SECONDS = 0.05
+_DRAIN = "/lbcontrol.v1.AdminService/Drain"
 
 
 def lbcontrol() -> str:
@@ -101,16 +102,16 @@ class ControlPlane:
         pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
-    def drain(self, service: str, address: str) -> None:
-        """Drain an endpoint as the CLI does, without the time a process takes to start."""
-        method = METHODS["/lbcontrol.v1.AdminService/Drain"]
-        request = admin_service_pb2.DrainRequest(service=service, address=address, reason="test")
-        with grpc.insecure_channel(self.admin) as channel:
-            channel.unary_unary(method.path, method.request.SerializeToString, method.response.FromString)(request)
+    def bootstrap(self, *args: str) -> str:
+        """What `lbcontrol bootstrap` tells a stock client to use."""
+        return run_cli("bootstrap", *args, "--server", self.grpc)
 
-    def bootstrap(self) -> str:
-        """What `lbcontrol bootstrap` tells a stock gRPC client to use."""
-        return run_cli("bootstrap", "--server", self.grpc)
+    def drain(self, service: str, address: str) -> None:
+        """Drain by the admin API, which returns once the drain is decided and published; RpcError when it fails."""
+        wanted = admin_service_pb2.DrainRequest(service=service, address=address, reason="test")
+        with grpc.insecure_channel(self.admin) as channel:
+            call: Any = channel.unary_unary(_DRAIN)
+            call(wanted.SerializeToString(), timeout=10.0)
 
     def cli(self, *args: str) -> str:
         """Run an operator's verb against this server; AssertionError when it fails."""

@@ -6,11 +6,11 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.procs import Proc, free_port
+from tests.support.procs import Proc
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _TYPE = "type.googleapis.com/"
@@ -58,7 +58,6 @@ def bootstrap(server: str, *, listen: str, route: str, api_type: str) -> dict[st
     ads = {"api_type": api_type, "transport_api_version": "V3", "grpc_services": [service]}
     return {
         "node": {"id": "envoy-interop", "cluster": "interop"},
-        "admin": {"address": _address("127.0.0.1:0")},
         "dynamic_resources": {"ads_config": ads, "lds_config": ADS, "cds_config": ADS},
         "static_resources": {"listeners": [_listener(listen, route)], "clusters": [_control_plane(server)]},
     }
@@ -67,15 +66,16 @@ def bootstrap(server: str, *, listen: str, route: str, api_type: str) -> dict[st
 class Envoy:
     """The process; a context that kills it at the end."""
 
-    def __init__(self, binary: Path, server: str, *, route: str, api_type: str, home: Path) -> None:
-        """Start it and wait until its admin endpoint says ready, which includes its first configuration.
+    def __init__(self, binary: Path, document: Mapping[str, Any], *, home: Path) -> None:
+        """Start it with a bootstrap and wait until its admin endpoint, which is added, says ready.
+
+        Ready includes the first configuration from the control plane.
 
         Raises:
             TimeoutError: It is not ready after 20 s; the message ends with its log.
         """
-        self.listen = f"127.0.0.1:{free_port()}"
         config, admin = home / "envoy.json", home / "envoy.admin"
-        config.write_text(json.dumps(bootstrap(server, listen=self.listen, route=route, api_type=api_type)))
+        config.write_text(json.dumps({**document, "admin": {"address": _address("127.0.0.1:0")}}))
         argv = [str(binary), "-c", str(config), "--concurrency", "1", "--use-dynamic-base-id"]
         argv += ["--log-level", "warning", "--admin-address-path", str(admin)]
         self.proc = Proc(argv, log=home / "envoy.log")

@@ -50,6 +50,8 @@ class Capabilities:
     """Seconds over which first answers after our restart are spread."""
     stand_in: bool = False
     """An unknown name is told as a listener without routes, because absence would be believed late."""
+    stand_in_words: bool = False
+    """Tells its caller the name of a route configuration without a fitting host, which can so say what is wrong."""
     listeners: bool = True
     """Takes an ApiListener by LDS."""
     max_localities: int = 500

@@ -75,6 +75,12 @@ _WEIGHTED = LoadBalancerType.CLIENT_WEIGHTED
 _GRPC_CPP = (
     Row("grpc-cpp", "carrier", Carrier.LOCALITY, f"{_CPP}: 1:2:5 over 1,600 calls gave 203/409/988, no reconnect"),
     Row("grpc-cpp", "stand_in", True, f"{_CPP}: absence is believed after 15.0 s, no routes after 0.01 s"),
+    Row(
+        "grpc-cpp",
+        "stand_in_words",
+        True,
+        f"{_CPP}: a call fails with 'RDS resource NAME: could not find VirtualHost' where no host fits",
+    ),
     Row("grpc-cpp", POLICY, _RING, f"{_CPP}: ring_hash works, 207/395/998; {_FEATURES}: lists since 1.55", (1, 55)),
     Row("grpc-cpp", POLICY, _WEIGHTED, f"{_CPP}: 200/400/1000, exact; {_FEATURES}: since 1.55", (1, 55)),
     Row("grpc-cpp", POLICY, _FIRST, f"{_CPP}: pick_first works; {_FEATURES}: since 1.58", (1, 58)),

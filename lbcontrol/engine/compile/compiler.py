@@ -11,7 +11,10 @@ from lbcontrol.engine.compile.clusters import cluster
 from lbcontrol.engine.compile.localities import localities
 from lbcontrol.model.assignment import EVERYONE, Assignment, Decision
 from lbcontrol.model.rendering import EndpointsForm, Form, ListenerForm, ResourceType, RouteForm
-from lbcontrol.model.services import Drop
+from lbcontrol.model.services import MAX_NAME_BYTES, Drop
+
+NO_DOMAIN = "lb310.invalid"
+"""A host that nobody asks for: the top-level domain is reserved by RFC 2606."""
 
 
 def share_key(capabilities: Capabilities, type: ResourceType) -> Hashable:  # noqa: A002  (field's term)
@@ -81,10 +84,20 @@ def forms(
     return ()
 
 
-def stand_in(name: str, type: ResourceType) -> Form | None:  # noqa: A002  (field's term)
-    """Return what a kind with ``stand_in`` is told of a name nobody serves, so that its calls fail at once."""
+def stand_in(
+    name: str,
+    type: ResourceType,  # noqa: A002  (field's term)
+    *,
+    capabilities: Capabilities,
+) -> Form | None:
+    """Return what a kind with ``stand_in`` is told of a name nobody serves, so that its calls fail at once.
+
+    A kind with ``stand_in_words`` gets routes whose name is the error, and no host in them that fits.
+    """
     if type is ResourceType.LISTENER:
-        return ListenerForm(name, name)
+        words = f'LB310: nobody serves "{name}"'
+        shown = capabilities.stand_in_words and len(words.encode()) <= MAX_NAME_BYTES
+        return ListenerForm(name, words if shown else name)
     if type is ResourceType.ROUTE:
-        return RouteForm(name, ())
+        return RouteForm(name, (), domain=NO_DOMAIN if capabilities.stand_in_words else "*")
     return None

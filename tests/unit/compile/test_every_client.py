@@ -10,7 +10,7 @@ from lbcontrol.engine.compile import capabilities_for, forms, problems, share_ke
 from lbcontrol.frontends.xds.encode import encode
 from lbcontrol.model.assignment import EVERYONE, Decision
 from lbcontrol.model.clients import ClientProfile
-from lbcontrol.model.rendering import Form, ResourceType
+from lbcontrol.model.rendering import Form, ListenerForm, ResourceType
 from tests.support.client_rules import cluster_rejected, endpoints_rejected, listener_rejected, route_rejected
 from tests.support.decisions import DECISIONS, profiles
 
@@ -67,20 +67,28 @@ def test_grpc_kinds_share_one_endpoint_list() -> None:
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("kind", ["grpc-cpp", "grpc-go"])
 @pytest.mark.parametrize("type_", [ResourceType.LISTENER, ResourceType.ROUTE])
-def test_stand_in_is_accepted_and_leads_nowhere(type_: ResourceType) -> None:
-    """What an unknown name is told passes every rule, and says why to who reads a dump."""
-    form = stand_in("nobody", type_)
+def test_stand_in_is_accepted_and_leads_nowhere(type_: ResourceType, kind: str) -> None:
+    """What an unknown name is told passes every rule, and says why: in a dump, and where a kind can show it."""
+    form = stand_in("nobody", type_, capabilities=capabilities_for(ClientProfile(kind=kind)))
     assert form is not None
     assert problems(form) == ()
-    assert rejected("grpc-cpp", type_, encode(form)) == []
-    assert (b"LB310: nobody serves" in encode(form)) == (type_ is ResourceType.ROUTE)
+    assert rejected(kind, type_, encode(form)) == []
+    words = (b'LB310: nobody serves "nobody"' in encode(form), b"LB310: nobody serves this name" in encode(form))
+    assert words == (kind == "grpc-cpp" and type_ is ResourceType.LISTENER, type_ is ResourceType.ROUTE)
+
+
+def test_stand_in_of_a_name_too_long_for_words_goes_without() -> None:
+    """What the client asks for next is a name as well, and has the same limit."""
+    form = stand_in("n" * 500, ResourceType.LISTENER, capabilities=capabilities_for(ClientProfile(kind="grpc-cpp")))
+    assert form == ListenerForm("n" * 500, "n" * 500)
 
 
 @pytest.mark.parametrize("type_", [ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.ASSIGNMENT])
 def test_stand_in_is_for_listener_and_route(type_: ResourceType) -> None:
     """No client asks for the cluster of a name that leads nowhere."""
-    assert stand_in("nobody", type_) is None
+    assert stand_in("nobody", type_, capabilities=capabilities_for(ClientProfile(kind="grpc-cpp"))) is None
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -95,7 +95,7 @@ class FakeCompiler:
             return tuple(ListenerForm(name, decision.service) for name in (decision.service, *decision.aliases))
         return (EndpointsForm(decision.service, tuple(map(locality, assigned)), carrier=capabilities.carrier),)
 
-    def stand_in(self, name: str, type: ResourceType) -> Form | None:  # noqa: A002
+    def stand_in(self, name: str, type: ResourceType, *, capabilities: Any) -> Form | None:  # noqa: A002
         """Stand in for listeners and routes."""
         forms: dict[ResourceType, Form] = {LISTENER: ListenerForm(name, "nowhere"), ROUTE: RouteForm(name, ())}
         return forms.get(type)

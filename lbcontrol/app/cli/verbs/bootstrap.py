@@ -6,6 +6,7 @@ import json
 import secrets
 import shlex
 import socket
+from collections.abc import Mapping
 
 from lbcontrol.app.cli.choices import Language
 from lbcontrol.app.cli.envoy_bootstrap import envoy_document
@@ -30,10 +31,10 @@ def bootstrap(options: Bootstrap) -> int:
     Raises:
         CommandError: Envoy's needs a service to route to (LB918).
     """
-    node: dict[str, object] = {"id": options.node_id or f"{socket.gethostname()}-{secrets.token_hex(3)}"}
     place = {"region": options.region, "zone": options.zone, "sub_zone": options.sub_zone}
     locality = {key: value for key, value in place.items() if value}
-    node["locality"] = locality  # Even when nothing is known: grpc-js refuses a node without it.
+    # grpc-js refuses a node without a locality, so that an unknown one is told as empty.
+    node = {"id": options.node_id or f"{socket.gethostname()}-{secrets.token_hex(3)}", "locality": locality}
     if options.language is Language.ENVOY:
         if not options.service:
             raise usage_error(
@@ -50,7 +51,7 @@ def bootstrap(options: Bootstrap) -> int:
     return Exit.DONE
 
 
-def grpc_document(server: str, node: dict[str, object]) -> dict[str, object]:
+def grpc_document(server: str, node: Mapping[str, object]) -> dict[str, object]:
     """Return the bootstrap that gRPC libraries read (gRFC A27)."""
     authority = {"server_uri": server, "channel_creds": [{"type": "insecure"}], "server_features": ["xds_v3"]}
     return {"xds_servers": [authority], "node": node}

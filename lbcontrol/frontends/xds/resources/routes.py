@@ -39,7 +39,7 @@ def _action(form: RouteForm) -> Any:
 
 def encode_route(form: RouteForm) -> bytes:
     """Return the ``envoy.config.route.v3.RouteConfiguration`` of a form."""
-    host = route_components_pb2.VirtualHost(name=form.name if form.backends else NOBODY, domains=["*"])
+    host = route_components_pb2.VirtualHost(name=form.name if form.backends else NOBODY, domains=[form.domain])
     if form.backends:
         host.routes.add(match=route_components_pb2.RouteMatch(prefix=""), route=_action(form))
     return serialized(route_pb2.RouteConfiguration(name=form.name, virtual_hosts=[host]))
