@@ -17,6 +17,7 @@ from lbcontrol.runtime.ports import Metadata, Method, Outlet, Scheduler, Status,
 from lbcontrol.transport.grpcio import Server, serve
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
+from tests.support.aio import calm
 
 STREAM, UNARY = "/test.Echo/Stream", "/test.Echo/Unary"
 LOOPBACK = Listen("127.0.0.1", 0)
@@ -125,13 +126,14 @@ async def served(
     methods = [Method(STREAM, stream=begin, max_message_bytes=10 * MOST)]
     methods.append(Method(UNARY, unary=_unary, max_message_bytes=MOST))
     scheduler = clock or LoopScheduler(asyncio.get_running_loop())
-    server = await serve(
-        methods, listen, scheduler=scheduler, metrics=metrics, limits=limits, protocols={STREAM: "native"}
-    )
-    try:
-        yield Served(server, metrics, handlers=handlers)
-    finally:
-        await server.stop(0.0)
+    async with calm():
+        server = await serve(
+            methods, listen, scheduler=scheduler, metrics=metrics, limits=limits, protocols={STREAM: "native"}
+        )
+        try:
+            yield Served(server, metrics, handlers=handlers)
+        finally:
+            await server.stop(0.0)
 
 
 Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
