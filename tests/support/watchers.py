@@ -12,6 +12,8 @@ import grpc
 import grpc.aio
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
+from tests.support.aio import calm
+
 WATCH = "/lbcontrol.v1.LookasideService/WatchAssignments"
 
 
@@ -38,7 +40,7 @@ class Watcher:
 @contextlib.asynccontextmanager
 async def watching(target: str, service: str, *, count: int = 1) -> AsyncIterator[list[Watcher]]:
     """Watch ``service`` with as many clients; each has its first answer."""
-    async with contextlib.AsyncExitStack() as stack:
+    async with calm(), contextlib.AsyncExitStack() as stack:
         yield await asyncio.gather(*(_open(stack, target, service) for _ in range(count)))
 
 
