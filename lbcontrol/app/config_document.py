@@ -17,8 +17,6 @@ LATER_SOURCES = ("kubernetes", "consul", "dns")
 """Types of sources of the vocabulary that this version cannot watch."""
 LATER_BUSES = ("nats", "unix")
 """Types of buses of the vocabulary that this version cannot use."""
-LATER_TRANSPORTS = ("http2",)
-"""Transports of the vocabulary that this version does not have."""
 
 
 def _text(value: object, what: str) -> str:
@@ -139,8 +137,8 @@ class ServerDocument(Part):
     """Least time between two updates that move only weights. Default 1s."""
     bus: BusDocument = BusDocument(type="memory")
     """What carries decisions between processes."""
-    transport: Literal["grpcio"] = "grpcio"
-    """What speaks HTTP/2 with clients."""
+    transport: Literal["http2", "grpcio"] = "grpcio"
+    """What speaks HTTP/2 with clients and operators: http2, our own server, or grpcio, gRPC's. Default grpcio."""
     tls: NotYet = None
     """Certificates of the listeners."""
     authorization: NotYet = None

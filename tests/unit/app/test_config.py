@@ -118,7 +118,6 @@ LATER = {
     "memory": "memory: {limit: 1}",
     "dial": "dial: {}",
     "admin": "admin: {write: true}",
-    "transport": "transport: http2",
     "bus.type": "bus: {type: nats}",
     "sources.k.type": "sources: {k: {type: kubernetes}}",
 }
@@ -159,7 +158,7 @@ EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
     "shutdownGrace": ("shutdownGrace: 1s", lambda c: c.document.shutdown_grace == 1.0),
     "controlInterval": ("controlInterval: 500ms", lambda c: c.document.control_interval == 0.5),
     "bus.type": ("bus: {type: memory}", lambda c: c.document.bus.type == "memory"),
-    "transport": ("transport: grpcio", lambda c: c.document.transport == "grpcio"),
+    "transport": ("transport: grpcio", lambda c: c.transport == "grpcio"),
 }
 """Key to a document that writes it, and how that can be seen."""
 
