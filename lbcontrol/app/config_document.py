@@ -88,6 +88,10 @@ class LimitsDocument(Part):
     """Calls of clients at a time; more are refused with RESOURCE_EXHAUSTED."""
     streams_per_connection: Count = 100
     """Concurrent streams of one connection; a client waits with more."""
+    connections: Count = 20_000
+    """Connections of clients at a time, at most 256 fewer than the process may open files; with transport http2."""
+    connections_per_address: Count = 4_096
+    """Connections of one IP address at a time; with transport http2."""
     stream_max_age: Duration = 1_800.0
     """Age at which a stream is ended, give or take a fifth. Default 30m."""
     names_per_stream: Count = 10_000

@@ -38,7 +38,13 @@ class Listeners:
         """
         config, metrics = self._core.ground.config, self._core.ground.metrics
         limits = config.document.limits
-        clients = StreamLimits(limits.streams, limits.streams_per_connection, limits.stream_max_age)
+        clients = StreamLimits(
+            streams=limits.streams,
+            streams_per_connection=limits.streams_per_connection,
+            connections=limits.connections,
+            connections_per_address=limits.connections_per_address,
+            max_age=limits.stream_max_age,
+        )
         serve = binding(config.transport)
         try:
             self._probe = await serve_probe(config.probe, self._readiness, metrics=metrics.render)

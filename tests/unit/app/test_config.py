@@ -148,6 +148,11 @@ EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
         "limits: {streamsPerConnection: 3}",
         lambda c: c.document.limits.streams_per_connection == 3,
     ),
+    "limits.connections": ("limits: {connections: 3}", lambda c: c.document.limits.connections == 3),
+    "limits.connectionsPerAddress": (
+        "limits: {connectionsPerAddress: 3}",
+        lambda c: c.document.limits.connections_per_address == 3,
+    ),
     "limits.streamMaxAge": ("limits: {streamMaxAge: 1m}", lambda c: c.document.limits.stream_max_age == 60.0),
     "limits.namesPerStream": ("limits: {namesPerStream: 3}", lambda c: c.document.limits.names_per_stream == 3),
     "limits.registrationsPerPeerAddress": (
