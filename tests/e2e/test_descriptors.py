@@ -43,6 +43,11 @@ def seconds_used(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def files_open(pid: int) -> int:
+    """Descriptors that a process has open."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
 async def test_server_without_descriptors_rests_serves_and_recovers(plane: ControlPlane) -> None:
     """Callers are turned away and counted, the CPU is left alone, a change reaches who is there, then all is well."""
     assert plane.proc is not None
@@ -50,7 +55,7 @@ async def test_server_without_descriptors_rests_serves_and_recovers(plane: Contr
     host, _, port = plane.grpc.rpartition(":")
     async with watching(plane.grpc, "greeter") as (watcher,):
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        opened = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+        opened = files_open(pid)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (opened + EXTRA, before[1]))
         with contextlib.ExitStack() as callers:
             for _ in range(CALLERS):
