@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbcontrol.app.config_document import KIND, LATER_BUSES, LATER_TRANSPORTS, ServerDocument, listen_of
+from lbcontrol.app.config_document import KIND, LATER_BUSES, ServerDocument, listen_of
 from lbcontrol.app.config_sources import FILE, REGISTRY, SourceConfig, read_sources, source
 from lbcontrol.model.errors import ConfigError
 from lbcontrol.model.findings import Finding
@@ -41,6 +41,8 @@ class ServerConfig:
     """The self-registration source is always one of them."""
     state_dir: Path | None
     insecure: bool
+    transport: str
+    """A key of ``TRANSPORTS``."""
     origin: str = ""
     """The file it was read from; empty for none."""
 
@@ -69,6 +71,7 @@ def load(path: str | None, *, sources_path: str | None, overrides: Mapping[str, 
         sources=tuple(_sources(document, sources, base=base, sources_path=sources_path)),
         state_dir=state_dir.absolute() if state_dir else None,
         insecure=document.insecure or bool(overrides.get("insecure")),
+        transport=overrides.get("transport") or document.transport,
         origin=path or "",
     )
     if told.findings:
@@ -151,7 +154,7 @@ def _shape_problems(roots: list[object]) -> Iterator[Problem]:
 def _later(root: Fields, problem: Problem) -> Problem:
     """Say of a value that a later version accepts that it is not supported yet."""
     loc = tuple(problem.label.split("."))
-    later = {("bus", "type"): LATER_BUSES, ("transport",): LATER_TRANSPORTS}.get(loc, ())
+    later = LATER_BUSES if loc == ("bus", "type") else ()
     value = value_at(root, *loc)
     if value not in later:
         return problem

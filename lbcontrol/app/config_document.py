@@ -17,8 +17,6 @@ LATER_SOURCES = ("kubernetes", "consul", "dns")
 """Types of sources of the vocabulary that this version cannot watch."""
 LATER_BUSES = ("nats", "unix")
 """Types of buses of the vocabulary that this version cannot use."""
-LATER_TRANSPORTS = ("http2",)
-"""Transports of the vocabulary that this version does not have."""
 
 
 def _text(value: object, what: str) -> str:
@@ -90,6 +88,10 @@ class LimitsDocument(Part):
     """Calls of clients at a time; more are refused with RESOURCE_EXHAUSTED."""
     streams_per_connection: Count = 100
     """Concurrent streams of one connection; a client waits with more."""
+    connections: Count = 20_000
+    """Connections of clients at a time, at most 256 fewer than the process may open files; with transport http2."""
+    connections_per_address: Count = 4_096
+    """Connections of one IP address at a time; with transport http2."""
     stream_max_age: Duration = 1_800.0
     """Age at which a stream is ended, give or take a fifth. Default 30m."""
     names_per_stream: Count = 10_000
@@ -139,8 +141,8 @@ class ServerDocument(Part):
     """Least time between two updates that move only weights. Default 1s."""
     bus: BusDocument = BusDocument(type="memory")
     """What carries decisions between processes."""
-    transport: Literal["grpcio"] = "grpcio"
-    """What speaks HTTP/2 with clients."""
+    transport: Literal["http2", "grpcio"] = "grpcio"
+    """What speaks HTTP/2 with clients and operators: http2, our own server, or grpcio, gRPC's. Default grpcio."""
     tls: NotYet = None
     """Certificates of the listeners."""
     authorization: NotYet = None

@@ -27,6 +27,11 @@ class Watcher:
         self.ended_at = 0.0
         """Monotonic seconds."""
 
+    async def next(self) -> pb.WatchAssignmentsResponse:
+        """Return the next answer."""
+        self.last = await self._call.read()
+        return self.last
+
     async def end(self) -> grpc.aio.AioRpcError:
         """Read to the end of the stream, which is an error."""
         try:

@@ -118,7 +118,6 @@ LATER = {
     "memory": "memory: {limit: 1}",
     "dial": "dial: {}",
     "admin": "admin: {write: true}",
-    "transport": "transport: http2",
     "bus.type": "bus: {type: nats}",
     "sources.k.type": "sources: {k: {type: kubernetes}}",
 }
@@ -149,6 +148,11 @@ EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
         "limits: {streamsPerConnection: 3}",
         lambda c: c.document.limits.streams_per_connection == 3,
     ),
+    "limits.connections": ("limits: {connections: 3}", lambda c: c.document.limits.connections == 3),
+    "limits.connectionsPerAddress": (
+        "limits: {connectionsPerAddress: 3}",
+        lambda c: c.document.limits.connections_per_address == 3,
+    ),
     "limits.streamMaxAge": ("limits: {streamMaxAge: 1m}", lambda c: c.document.limits.stream_max_age == 60.0),
     "limits.namesPerStream": ("limits: {namesPerStream: 3}", lambda c: c.document.limits.names_per_stream == 3),
     "limits.registrationsPerPeerAddress": (
@@ -159,7 +163,7 @@ EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
     "shutdownGrace": ("shutdownGrace: 1s", lambda c: c.document.shutdown_grace == 1.0),
     "controlInterval": ("controlInterval: 500ms", lambda c: c.document.control_interval == 0.5),
     "bus.type": ("bus: {type: memory}", lambda c: c.document.bus.type == "memory"),
-    "transport": ("transport: grpcio", lambda c: c.document.transport == "grpcio"),
+    "transport": ("transport: grpcio", lambda c: c.transport == "grpcio"),
 }
 """Key to a document that writes it, and how that can be seen."""
 
