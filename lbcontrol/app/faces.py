@@ -88,6 +88,7 @@ def _native(core: Core) -> NativeFrontEnd:
                 registrations_per_peer=document.limits.registrations_per_peer_address,
             ),
             document.registration.allow,
+            core.ground.metrics,
         )
     )
 

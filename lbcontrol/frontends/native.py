@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lookaside.api import METHODS
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
@@ -12,6 +12,7 @@ from lbcontrol.frontends.admin_ports import ClientView, Told
 from lbcontrol.frontends.native_check import checked_name, checked_profile, unknown_error
 from lbcontrol.frontends.native_encode import Encoder, mark_message, profile_of
 from lbcontrol.frontends.native_load import LoadStream
+from lbcontrol.frontends.native_meter import NativeMeter
 from lbcontrol.frontends.native_ports import Directory, LoadSink, NativeClient, NativeLimits, Registrar
 from lbcontrol.frontends.native_register import Registering
 from lbcontrol.frontends.native_shown import client_view, told
@@ -21,6 +22,7 @@ from lbcontrol.model.assignment import Decision
 from lbcontrol.model.clients import Peer, Role
 from lbcontrol.model.errors import InvalidRequestError
 from lbcontrol.model.findings import Finding
+from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Authorizer, Clock, Method, StreamHandler
 
 SERVICE = "/lbcontrol.v1.LookasideService/"
@@ -42,6 +44,7 @@ class NativeParts:
     limits: NativeLimits = NativeLimits()
     registration_allow: tuple[str, ...] = ()
     """Networks (CIDR) whose addresses a peer may register beside its own."""
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 class NativeFrontEnd:
@@ -53,7 +56,8 @@ class NativeFrontEnd:
         """Build on ``parts``; nothing runs until a transport calls a method."""
         self._parts = parts
         self._streams: set[WatchStream] = set()
-        self.encoder = Encoder()
+        meter = NativeMeter(parts.metrics)
+        self.encoder = Encoder(meter.encoded)
         self._watch = WatchContext(
             parts.directory,
             parts.authorizer,
@@ -62,6 +66,7 @@ class NativeFrontEnd:
             parts.limits,
             self._streams.add,
             self._streams.discard,
+            meter,
         )
         self._registering = Registering(parts.registrar, parts.authorizer, parts.limits, parts.registration_allow)
 

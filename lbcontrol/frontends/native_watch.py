@@ -12,6 +12,7 @@ from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
 from lbcontrol.frontends.native_check import checked_name, checked_profile, unknown_finding
 from lbcontrol.frontends.native_encode import Encoded, Encoder, profile_of, unknown_payload
+from lbcontrol.frontends.native_meter import NativeMeter
 from lbcontrol.frontends.native_ports import Directory, NativeClient, NativeLimits, NativeSubscription
 from lbcontrol.frontends.status import OK, parsed, status_of
 from lbcontrol.model.assignment import Decision, Mark
@@ -38,6 +39,7 @@ class WatchContext:
     """Told of each stream that begins."""
     closed: Callable[[WatchStream], None]
     """Told of each stream that ended."""
+    meter: NativeMeter
 
 
 @dataclass(slots=True)
@@ -109,6 +111,8 @@ class WatchStream:
         """Let go of everything."""
         del reason
         self._release()
+        if self._profile is not None:
+            self._context.meter.clients(self._profile.kind, -1)
         self._context.closed(self)
 
     def view(self) -> NativeClient:
@@ -135,6 +139,7 @@ class WatchStream:
         limits = self._context.limits
         if self._profile is None:
             self._profile = profile_of(checked_profile(request.client, limits))
+            self._context.meter.clients(self._profile.kind, 1)
         for name in request.unsubscribe:
             self._unfollow(name)
         for name in request.subscribe:
@@ -163,9 +168,12 @@ class WatchStream:
             if followed.sent is None or followed.sent.decision.service != verdict.service:
                 continue
             if verdict.version != followed.told:
-                continue  # About something replaced meanwhile.
+                self._context.meter.judged("stale")  # About something replaced meanwhile.
+                continue
             followed.since = None
-            if verdict.verdict == pb.VERDICT_REJECTED:
+            is_rejection = verdict.verdict == pb.VERDICT_REJECTED
+            self._context.meter.judged("nack" if is_rejection else "ack")
+            if is_rejection:
                 kept = verdict.error.encode()[: self._context.limits.error_detail_bytes].decode(errors="ignore")
                 what = f'the client rejected "{verdict.service}", version {verdict.version}'
                 followed.parked = verdict.version
@@ -203,6 +211,7 @@ class WatchStream:
         followed.told, followed.sent = version, encoded
         if self._outlet.offer(payload):
             followed.since = followed.since or self._context.clock.now()
+            self._context.meter.pushed(payload.size)
             return True
         followed.told, followed.sent = before
         return False

@@ -11,6 +11,7 @@ from lbcontrol.model.services import ServiceSnapshot
 from lbcontrol.runtime.collector import collector_paused
 from lbcontrol.sources.documents import Documents, read_documents
 from lbcontrol.sources.documents.combine import settled, snapshots_of
+from lbcontrol.sources.documents.refusals import REFUSED_EFFECT
 from lbcontrol.sources.documents.warn import warnings_of
 from lbcontrol.sources.file_scan import Listing, SeenFile, read_seen
 
@@ -61,7 +62,9 @@ def next_state(state: FileState, listing: Listing, *, source: str) -> FileState:
     known = {seen.path: _known(state.known.get(seen.path), seen) for seen in listing.files}
     newest = {path: each.newest for path, each in known.items() if each.newest is not None}
     kept = {path: documents for path, documents in state.in_force.items() if path in known}
-    in_force, refused = settled(kept, newest)
+    emptied = [path for path in kept if not kept[path].is_empty and path in newest and newest[path].is_empty]
+    in_force, refused = settled(kept, {path: newest[path] for path in newest if path not in emptied})
+    refused.update((path, (_emptied(path),)) for path in emptied)
     wrong = [finding for each in known.values() for finding in each.findings]
     wrong += [finding for findings in refused.values() for finding in findings]
     documents = [in_force[path] for path in sorted(in_force)]
@@ -80,6 +83,12 @@ def next_state(state: FileState, listing: Listing, *, source: str) -> FileState:
         (*wrong, *advice),
         config,
     )
+
+
+def _emptied(path: str) -> Finding:
+    """Say why a file that is empty now does not take away what it said: it was cut, more likely than meant."""
+    do = "write services: [] if it shall say nothing, or remove the file"
+    return Finding("LB113", "the file is empty now", path, "it was not before", REFUSED_EFFECT, do)
 
 
 def _known(before: KnownFile | None, seen: SeenFile) -> KnownFile:

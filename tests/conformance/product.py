@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
+from lbcontrol.engine.compile import kind_of as product_kind_of
 from lbcontrol.frontends.xds.frontend import XdsFrontEnd, XdsParts
 from lbcontrol.model.clients import Identity, Role
 from lbcontrol.runtime.clock import LoopScheduler
 from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.runtime.ports import Scheduler
+from lbcontrol.runtime.views import Views
 from tests.conformance.fake_world import FakeWorld, kind_of
 from tests.conformance.machine import MachineWire
+from tests.conformance.spine import Spine
 from tests.conformance.subject import Document
 from tests.conformance.wire import METHODS
 
@@ -25,28 +30,40 @@ class AllowsAll:
         return True
 
 
+class PublishedViews(Views, Protocol):
+    """Views whose services a test publishes. ``publish`` gives the loop no turn: changes in a row are told as one."""
+
+    def publish(self, services: Sequence[Document], *, complete: bool = True) -> None:
+        """Make ``services`` the whole state; followers are told in the loop's next turn."""
+        ...
+
+
 class MachineSubject:
-    """The xDS front end on a world of dictionaries.
+    """The xDS front end on a world of dictionaries, or on another world."""
 
-    To run the scenarios on engine and publisher instead, replace the two lines in ``reset`` that make ``world`` and
-    ``parts`` (views and ``kind_of``), and the one in ``publish`` that hands the documents over. ``publish`` must not
-    give the loop a turn: changes in a row reach the clients as one (scenario ``sotw-back-to-back``).
-    """
-
-    name = "product, state machine"
     patience = 3.0
 
-    def __init__(self) -> None:
-        """Wait for ``reset``."""
-        self.world: FakeWorld
+    def __init__(
+        self, make: Callable[[Scheduler], PublishedViews] = FakeWorld, kinds: Callable[[str], str] = kind_of
+    ) -> None:
+        """Wait for ``reset``, which makes the world anew.
+
+        Args:
+            make: Makes the world.
+            kinds: Tells a client's kind from its user agent.
+        """
+        self.name = f"product, state machine on {make.__name__}"
+        self._make = make
+        self._kinds = kinds
+        self.world: PublishedViews
         self.front: XdsFrontEnd
         self._wires: list[MachineWire] = []
 
     async def reset(self) -> None:
         """Build everything anew, on the running loop."""
         scheduler = LoopScheduler(asyncio.get_running_loop())
-        self.world = FakeWorld(scheduler)
-        parts = XdsParts(self.world, AllowsAll(), scheduler, Metrics(), kind_of)
+        self.world = self._make(scheduler)
+        parts = XdsParts(self.world, AllowsAll(), scheduler, Metrics(), self._kinds)
         self.front = XdsFrontEnd(parts)
         self._wires = []
 
@@ -66,3 +83,10 @@ class MachineSubject:
         """Close every stream."""
         for wire in self._wires:
             await wire.close()
+
+
+MACHINES: dict[str, Callable[[], MachineSubject]] = {
+    "dictionaries": MachineSubject,
+    "spine": lambda: MachineSubject(Spine, product_kind_of),
+}
+"""The front end alone, and on the real engine, compiler and publisher."""

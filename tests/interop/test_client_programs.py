@@ -11,8 +11,10 @@ import pytest
 from tests.conformance.control_group import ControlGroup
 from tests.support.backends import Backends
 from tests.support.clients import LANGUAGES, Client, Language
+from tests.support.recorder import Recorder
 from tests.support.require import component
 from tests.support.stats import assert_split
+from tests.support.waiting import wait_until
 
 WEIGHTS = (1, 2, 5)
 
@@ -72,6 +74,21 @@ def test_client_program_does_slow_calls_and_steady_load(
     assert (slow.ok, slow.failed) == (3, 0), slow.errors
     assert load.failed == 0, load.errors
     assert 100 <= load.ok <= 250
+
+
+@pytest.mark.parametrize("variant", ["sotw", "delta"])
+def test_recorder_sees_a_service_taken_away(variant: str) -> None:
+    """What the restart test looks for is seen when it is there."""
+    plane = ControlGroup(component("control-group"))
+    try:
+        asyncio.run(plane.publish([service("greeter", ["127.0.0.1:1"], [1])], complete=True))
+        with Recorder(plane.ads, service="greeter", variant=variant) as recorder:
+            recorder.wait()
+            assert recorder.tombstones == []
+            asyncio.run(plane.publish([], complete=True))
+            wait_until(lambda: len({one.kind for one in recorder.tombstones}) >= 2, "listener and cluster gone")
+    finally:
+        plane.stop()
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=str)

@@ -65,8 +65,12 @@ class ControlPlane:
 
     def begin(self) -> None:
         """Start the process, ready or not."""
-        argv = [lbcontrol(), "serve", str(self.files), "--grpc", self.grpc, *self.flags]
-        self.proc = Proc([*argv, "--admin", self.admin, "--probe", self.probe], log=self.log)
+        self.proc = Proc([lbcontrol(), "serve", *self.arguments()], log=self.log)
+
+    def arguments(self) -> list[str]:
+        """What stands after ``serve``."""
+        listeners = ["--grpc", self.grpc, "--admin", self.admin, "--probe", self.probe]
+        return [str(self.files), *listeners, *self.flags]
 
     def wait_until_ready(self) -> None:
         """Wait until every source has synced; TimeoutError with the log after 20 s."""

@@ -48,3 +48,5 @@ class Documents:
     """Digest of the content."""
     findings: tuple[Finding, ...] = ()
     """Warnings."""
+    is_empty: bool = False
+    """There is no document in it, not even one that says ``services: []``."""

@@ -47,7 +47,7 @@ def read_documents(content: bytes | str, *, path: str) -> Documents:
         warnings = (Finding("LB113", what, path, effect="it means nothing", severity=Severity.WARNING),)
     data = content.encode() if isinstance(content, str) else content
     mark = hashlib.sha256(data).hexdigest()[:12]
-    return Documents(path, tuple(reader.services), tuple(reader.policies), mark, warnings)
+    return Documents(path, tuple(reader.services), tuple(reader.policies), mark, warnings, not forest.roots)
 
 
 @dataclass(slots=True)

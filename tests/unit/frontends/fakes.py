@@ -13,6 +13,7 @@ from lbcontrol.model.clients import Identity, Peer, Role
 from lbcontrol.model.endpoints import Address, Health, Locality
 from lbcontrol.model.rendering import Payload
 from lbcontrol.runtime.clock import FakeClock
+from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Status, StreamHandler
 
 PEER = Peer("192.0.2.7:40000")
@@ -163,8 +164,18 @@ class World:
         self.loads = MemoryLoads()
         self.clock = FakeClock()
         self.permits = Permits(*denied)
+        self.metrics = Metrics()
         self.front = NativeFrontEnd(
-            NativeParts(self.directory, self.permits, self.loads, self.registrar, self.clock, NativeLimits(), allow)
+            NativeParts(
+                self.directory,
+                self.permits,
+                self.loads,
+                self.registrar,
+                self.clock,
+                NativeLimits(),
+                allow,
+                self.metrics,
+            )
         )
 
     def open(self, word: str) -> tuple[StreamHandler, MemoryOutlet]:

@@ -85,3 +85,20 @@ def test_told_of_somebody_gone_or_something_else_is_not_found() -> None:
     for client, service in ((view, "b"), (gone, "a")):
         with pytest.raises(NotFoundError, match="LB312"):
             world.front.told(client, service)
+
+
+def test_clients_answers_and_encodings_are_counted() -> None:
+    """One encoding for two clients; pushes, answers and who is there by kind."""
+    world = World()
+    world.directory.put(decision("a", 1, endpoint("10.0.0.1:1")))
+    handler, outlet = watching(world, "a")
+    watching(world, "a")
+    accept(handler, outlet)
+    sample = world.metrics.registry.get_sample_value
+    labels = {"protocol": "native", "type": "assignment"}
+    assert sample("lbcontrol_encodes_total", labels) == 1.0
+    assert sample("lbcontrol_pushes_total", labels) == 2.0
+    assert sample("lbcontrol_acks_total", {"verdict": "ack"}) == 1.0
+    assert sample("lbcontrol_clients", {"client_kind": "unknown"}) == 2.0
+    handler.closed("client")
+    assert sample("lbcontrol_clients", {"client_kind": "unknown"}) == 1.0

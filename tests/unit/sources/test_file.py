@@ -117,6 +117,27 @@ async def test_rewrite_in_place_is_taken_when_it_holds_still(world: World) -> No
     assert world.sink.calls[-1] == "update +a,+b"
 
 
+@pytest.mark.parametrize("nothing", ["", "# services: []\n", "---\n"])
+async def test_emptied_file_takes_nothing_away(world: World, nothing: str) -> None:
+    """A file cut to nothing is an accident until somebody writes that there are no services."""
+    world.write("a.yaml", services("a"))
+    await world.settle()
+    world.write("a.yaml", nothing)
+    await world.settle()
+    assert (set(world.sink.picture), world.valid("a.yaml"), world.codes()) == ({"a"}, 0.0, ["LB113"])
+    world.write("a.yaml", "services: []")
+    await world.settle()
+    assert (set(world.sink.picture), world.valid("a.yaml"), world.codes()) == (set(), 1.0, [])
+
+
+async def test_new_empty_file_is_only_mentioned(world: World) -> None:
+    """What never said anything takes nothing away, whatever else changes beside it."""
+    world.write("a.yaml", "")
+    world.write("b.yaml", services("b"))
+    await world.settle()
+    assert (world.valid("a.yaml"), world.codes(), world.sink.calls[-1]) == (1.0, ["LB113"], "synced True")
+
+
 async def test_half_written_file_is_not_taken_for_a_bad_one(world: World) -> None:
     """A file that does not parse yet is no finding."""
     world.write("a.yaml", services("a"))

@@ -66,6 +66,7 @@ LATER = frozenset({"bundle", "confirm", "diff", "history", "problems", "reject",
 """Verbs of UX.md that a later issue brings; a message must not send anybody there before."""
 
 
+@pytest.mark.timeout(20)  # It starts typer for every command that any message names.
 def test_commands_in_messages_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """Every "lbcontrol VERB --flag" that a message suggests has that verb, and the verb that flag."""
     helps = {}
