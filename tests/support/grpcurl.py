@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = re.compile(r"^```(\w+) grpcurl\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w+) ([\w-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ ", re.MULTILINE)
 SKIP = "..."
 """A line that stands for any number of lines."""
@@ -23,15 +23,15 @@ class Command:
     lines: tuple[str, ...]
 
 
-def blocks(text: str, language: str) -> list[str]:
-    """The contents of the blocks of a Markdown text that are marked ``grpcurl`` and have this language."""
-    return [body for found, body in _BLOCK.findall(text) if found == language]
+def blocks(text: str, language: str, *, mark: str = "grpcurl") -> list[str]:
+    """The contents of the blocks of a Markdown text that have this language and, after it, this mark."""
+    return [body for found, marked, body in _BLOCK.findall(text) if (found, marked) == (language, mark)]
 
 
-def commands(text: str) -> list[Command]:
+def commands(text: str, *, mark: str = "grpcurl") -> list[Command]:
     """Every command of the console blocks: what follows a ``$``, up to the line that ends no quote and no backslash."""
     found = []
-    for block in blocks(text, "console"):
+    for block in blocks(text, "console", mark=mark):
         for part in _COMMAND.split(block)[1:]:
             lines = part.rstrip("\n").split("\n")
             size = next(n for n in range(1, len(lines) + 1) if _is_whole("\n".join(lines[:n])))
@@ -43,13 +43,14 @@ def _is_whole(text: str) -> bool:
     return text.count("'") % 2 == 0 and not text.endswith("\\")
 
 
-def run(command: Command, binary: Path, *, ports: Mapping[str, str]) -> str:
-    """Run a command with ``binary`` in its path and addresses replaced; AssertionError when it fails."""
+def run(command: Command, binary: Path, *, ports: Mapping[str, str], folder: Path | None = None) -> str:
+    """Run a command with ``binary`` in its path, addresses replaced, in ``folder``; AssertionError when it fails."""
     text = command.text
     for written, actual in ports.items():
         text = text.replace(written, actual)
     env = {**os.environ, "PATH": f"{binary.parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-c", text], env=env, capture_output=True, text=True, timeout=20.0, check=False)
+    argv = ["bash", "-c", text]
+    done = subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=20.0, check=False)
     assert done.returncode == 0, f"{text}\nended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout
 
