@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
+from lbcontrol.frontends.admin_ports import ClientView
 from lbcontrol.frontends.native import NativeFrontEnd, NativeParts
 from lbcontrol.frontends.native_ports import LoadTestimony, NativeLimits, Registration
 from lbcontrol.model.assignment import EVERYONE, AssignedEndpoint, Assignment, Decision, Mark
@@ -36,6 +38,7 @@ class MemoryDirectory:
         self.ready = True
         self._decisions: dict[str, Decision] = {}
         self.watchers: dict[str, list[Callable[[], None]]] = {}
+        self.changed: dict[str, float] = {}
 
     def put(self, *decisions: Decision) -> None:
         """Publish decisions, in order."""
@@ -64,6 +67,10 @@ class MemoryDirectory:
     def decisions(self) -> Sequence[Decision]:
         """Return all decisions."""
         return list(self._decisions.values())
+
+    def changed_at(self, service: str) -> float | None:
+        """Return the time that a test put in."""
+        return self.changed.get(service)
 
     def watch(self, name: str, changed: Callable[[], None]) -> Callable[[], None]:
         """Remember a watcher."""
@@ -163,9 +170,9 @@ class World:
         self.loads = MemoryLoads()
         self.clock = FakeClock()
         self.permits = Permits(*denied)
-        self.front = NativeFrontEnd(
-            NativeParts(self.directory, self.permits, self.loads, self.registrar, self.clock, NativeLimits(), allow)
-        )
+        self.others: list[ClientView] = []
+        parts = NativeParts(self.directory, self.permits, self.loads, self.registrar, self.clock, NativeLimits(), allow)
+        self.front = NativeFrontEnd(dataclasses.replace(parts, others=lambda: self.others))
 
     def open(self, word: str) -> tuple[StreamHandler, MemoryOutlet]:
         """Open a stream of the method ``word``."""
