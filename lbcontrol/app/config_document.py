@@ -40,6 +40,18 @@ def listen_of(value: object) -> Listen:
         raise RefusalError("LB115", what, do=do) from error
 
 
+def probe_of(value: object) -> Listen:
+    """Read where to listen for HTTP.
+
+    Raises:
+        RefusalError: it is no such place, or a Unix socket (LB115).
+    """
+    listen = listen_of(value)
+    if listen.path is not None:
+        raise RefusalError("LB115", "the probe listener is a Unix socket", do="write it as IP:PORT: it speaks HTTP")
+    return listen
+
+
 def _path(value: object) -> Path:
     text = _text(value, "the path")
     if "\0" in text:
@@ -60,6 +72,8 @@ def _network(value: object) -> str:
 
 ListenText = Annotated[Listen, PlainValidator(listen_of), WithJsonSchema({"type": "string"})]
 """``IP:PORT``, ``[IPv6]:PORT`` or ``unix:PATH``."""
+ProbeText = Annotated[Listen, PlainValidator(probe_of), WithJsonSchema({"type": "string"})]
+"""``IP:PORT`` or ``[IPv6]:PORT``."""
 PathText = Annotated[Path, PlainValidator(_path), WithJsonSchema({"type": "string"})]
 """A path; a relative one begins at the configuration file's directory."""
 NetworkText = Annotated[str, PlainValidator(_network), WithJsonSchema({"type": "string"})]
@@ -75,7 +89,7 @@ class ListenDocument(Part):
     """Clients: xDS, the native API, health, reflection. Default 127.0.0.1:18000."""
     admin: ListenText | None = None
     """Operators. Default the Unix socket admin.sock in stateDir, or 127.0.0.1:18001 without one."""
-    probe: ListenText | None = None
+    probe: ProbeText | None = None
     """/livez, /readyz and /metrics over HTTP; not a Unix socket. Default 127.0.0.1:18002."""
     web: NotYet = None
     """The dashboard."""

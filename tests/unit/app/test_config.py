@@ -84,7 +84,7 @@ def test_command_line_is_stronger_than_the_file(tmp_path: Path, monkeypatch: pyt
 def test_every_error_is_told_at_once_with_its_line_and_key(tmp_path: Path) -> None:
     """One run shows all that is wrong with a file."""
     text = """
-listen: {grpc: "example.com:1", probe: "127.0.0.1:99999", port: 3}
+listen: {grpc: "127.0.0.1:99999", probe: "unix:probe.sock", port: 3}
 startupGrace: 10
 limits: {streams: 0}
 registration: {allow: [10.0.0.1/8]}
