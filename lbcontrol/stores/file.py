@@ -54,7 +54,11 @@ class FileStore:
             self._lock = _locked(path)
         except OSError as error:
             what = f'cannot use the state directory "{path}": {error.strerror}'
-            raise StateStoreError(Finding("LB909", what, at="stateDir", do="make it ours and writable")) from error
+            raise StateStoreError(
+                Finding(
+                    "LB909", what, at="stateDir", do="make it a directory that this user may write, or choose another"
+                )
+            ) from error
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="lbcontrol-store")
 
     def close(self) -> None:

@@ -83,6 +83,6 @@ def _open_files(process: Path) -> list[str]:
 def _command(process: Path) -> str:
     with contextlib.suppress(OSError):
         words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        names = [Path(word).name for word in words[:3] if word]
-        return " ".join(name for name in names if not name.startswith("python"))[:80]
+        names = [Path(word).name for word in words[:4] if word]
+        return " ".join([name for name in names if not name.startswith("python") and name != "-m"][:2])[:80]
     return ""

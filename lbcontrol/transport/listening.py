@@ -79,7 +79,7 @@ def taken(listen: Listen) -> AccessError:
     holder = unix_holder(listen.path) if listen.path is not None else tcp_holder(listen.host, listen.port)
     why = f"in use by pid {holder}" if holder else "in use by another process"
     stop = f"stop pid {holder.pid}" if holder else "stop the other process"
-    return cannot_listen(listen, why, do=f"choose another address, or {stop}")
+    return cannot_listen(listen, why, do=f"choose another address (--grpc, --admin, --probe), or {stop}")
 
 
 def refused(listen: Listen, error: OSError) -> AccessError:

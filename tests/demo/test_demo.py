@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -56,6 +62,39 @@ def test_interrupt_leaves_no_process(tmp_path: Path) -> None:
     assert code in (0, 130)
     assert took <= 3.0
     assert running("lbcontrol.app.demo.backend") == []
+
+
+@pytest.mark.timeout(60)
+def test_terminal_is_given_back_after_ctrl_c() -> None:
+    """On a terminal of 80 columns: keys act, Ctrl-C ends it, echo and line mode are as before, nothing is left."""
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    own = ["setsid", "--ctty", "--wait", lbcontrol(), "demo"]
+    with subprocess.Popen(own, **ends, env={**os.environ, "TERM": "xterm"}) as process:
+        shown = read_until(ours, "q quit")
+        os.write(ours, b"k")
+        shown += read_until(ours, "a killed")
+        os.write(ours, b"\x03")
+        shown += read_until(ours, "every process is stopped")
+        code = process.wait(10.0)
+    assert code in (0, 130), shown
+    assert termios.tcgetattr(theirs) == before
+    assert running("lbcontrol.app.demo.backend") == []
+    os.close(ours)
+    os.close(theirs)
+
+
+def read_until(terminal: int, word: str) -> str:
+    """Return what a terminal shows up to a word; TimeoutError without it in 30 s."""
+    shown, deadline = b"", time.monotonic() + 30.0
+    while word.encode() not in shown:
+        if time.monotonic() > deadline:
+            raise TimeoutError(shown.decode(errors="replace"))
+        if select.select([terminal], [], [], 0.5)[0]:
+            shown += os.read(terminal, 65_536)
+    return shown.decode(errors="replace")
 
 
 def test_unknown_scenario_is_a_usage_error() -> None:

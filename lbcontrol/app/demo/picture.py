@@ -25,6 +25,8 @@ class Picture:
     """All that was seen of the calls."""
 
     ticks: deque[Tick] = field(default_factory=deque)
+    answered: int = 0
+    """Calls answered since the start."""
     lost: int = 0
     """Calls lost since the start."""
     reasons: Counter[str] = field(default_factory=Counter)
@@ -40,6 +42,7 @@ class Picture:
         self.lost += len(tick.lost)
         self.reasons.update(tick.lost)
         for address, latencies in tick.calls.items():
+            self.answered += len(latencies)
             if latencies:
                 self.first_call.setdefault(address, tick.at)
                 self.last_call[address] = tick.at

@@ -19,7 +19,7 @@ from rich.live import Live
 from lbcontrol.app.demo.keys import keys
 from lbcontrol.app.demo.options import DemoOptions
 from lbcontrol.app.demo.scenarios import SCENARIOS, Outcome
-from lbcontrol.app.demo.screen import line, screen
+from lbcontrol.app.demo.screen import ended, line, screen, started
 from lbcontrol.app.demo.world import Backend, World
 from lbcontrol.model.errors import LbControlError
 
@@ -50,14 +50,15 @@ class Demo:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._quit.set)
+        self._print(f"starting a control plane, {len(self._world.backends)} backends and a stock gRPC client …")
         try:
             if await self._unless_quit(self._world.start()):
-                self._say(f"started: control plane {self._world.grpc}, {len(self._world.backends)} backends, 1 client")
-                if self._world.moved:
-                    self._say("some of the usual ports are taken, others are used")
+                for each in started(self._world):
+                    self._print(each)
                 await self._together()
         finally:
             await self._world.close()
+        self._print(ended(self._world))
 
     async def _unless_quit(self, work: Awaitable[None]) -> bool:
         """Do some work, or break it off at a signal; True when it was done."""
@@ -151,7 +152,7 @@ class Demo:
             await self._world.revive(backend)
             return f"{backend.letter} revived"
         await self._world.kill(backend)
-        return f"{backend.letter} killed"
+        return f"{backend.letter} killed: the others take its calls (nothing probes backends yet)"
 
     async def _slow(self, backend: Backend) -> str:
         self._world.slow(backend, slow=not backend.slow)
@@ -159,7 +160,7 @@ class Demo:
 
     async def _drain(self, backend: Backend) -> str:
         await self._world.drain(backend, drain=not backend.draining)
-        return f"{backend.letter} {'draining' if backend.draining else 'takes calls again'}"
+        return f"{backend.letter} {'draining: no new calls' if backend.draining else 'takes calls again'}"
 
     async def _weigh(self, backend: Backend) -> str:
         await self._world.weigh(backend, heavy=not backend.heavy)
@@ -190,8 +191,12 @@ class Demo:
 
     def _say(self, text: str) -> None:
         self._happened.append(f"{time.strftime('%H:%M:%S')}  {text}")
-        if not self._options.json_output and not self._console.is_terminal:
-            self._console.print(self._happened[-1], soft_wrap=True, highlight=False)
+        if not self._console.is_terminal:
+            self._print(self._happened[-1])
+
+    def _print(self, text: str) -> None:
+        if not self._options.json_output:
+            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _report(options: DemoOptions, outcomes: list[Outcome], *, recovered: bool) -> str:

@@ -65,9 +65,11 @@ class World:
 
     def __init__(self, options: DemoOptions) -> None:
         """Choose ports and a directory; nothing runs yet."""
-        ports = free_ports([*PORTS, *(FIRST_BACKEND + number for number in range(len(LETTERS)))])
+        usual = [*PORTS, *(FIRST_BACKEND + number for number in range(len(LETTERS)))]
+        ports = free_ports(usual)
         self.grpc, self.admin, self.probe = (f"127.0.0.1:{port}" for port in ports[:3])
-        self.moved = tuple(ports[:3]) != PORTS
+        self.taken = tuple(port for port, ours in zip(usual, ports, strict=True) if port != ours)
+        """Usual ports that somebody else has."""
         spare = zip(LETTERS, ports[3:], strict=True)
         self._all = [Backend(letter, port) for letter, port in spare]
         self.backends = self._all[: options.backends]

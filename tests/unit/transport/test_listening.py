@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lbcontrol.model.errors import AccessError
-from lbcontrol.transport.holders import tcp_holder, unix_holder
+from lbcontrol.transport.holders import _command, tcp_holder, unix_holder
 from lbcontrol.transport.listening import Listen, prepared, refused
 
 
@@ -53,7 +53,7 @@ def test_taken_port_names_its_process() -> None:
         with pytest.raises(AccessError) as caught, prepared(listen):
             pass
     assert caught.value.finding.code == "LB501"
-    assert caught.value.finding.do == f"choose another address, or stop pid {os.getpid()}"
+    assert caught.value.finding.do == f"choose another address (--grpc, --admin, --probe), or stop pid {os.getpid()}"
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,17 @@ def test_live_unix_socket_is_left_alone_and_a_stale_one_removed(tmp_path: Path) 
             pass
     with prepared(Listen(path=path)):
         assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (["/x/.venv/bin/python", "/x/.venv/bin/lbcontrol", "serve", "lbcontrol.d/"], "lbcontrol serve"),
+        (["/usr/bin/python3.11", "-m", "lbcontrol", "serve"], "lbcontrol serve"),
+        (["/usr/sbin/envoy"], "envoy"),
+    ],
+)
+def test_holder_is_named_as_people_started_it(line: list[str], name: str, tmp_path: Path) -> None:
+    """The interpreter and folders are left out."""
+    (tmp_path / "cmdline").write_text("\0".join([*line, ""]))
+    assert _command(tmp_path) == name

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
 
-from lbcontrol.app.demo.options import DemoOptions
+from lbcontrol.app.demo.options import LETTERS, DemoOptions
 from lbcontrol.app.demo.picture import Tick
 from lbcontrol.app.demo.run import run
 from lbcontrol.app.demo.scenarios import Outcome
-from lbcontrol.app.demo.screen import line, screen
+from lbcontrol.app.demo.screen import ended, line, screen, started
 from lbcontrol.app.demo.world import World
 
 
@@ -41,7 +42,7 @@ def test_screen_shows_every_backend_and_the_keys(world: World, width: int) -> No
     console.print(screen(world, picked="b", happened=["10:00:00  b killed"], now=10.1))
     text = " ".join(console.export_text().split())
     console.file.close()
-    for word in ("WANTED", "75.0%", "b killed", "q quit", "lbcontrol watch greeter"):
+    for word in ("WANTED", "75.0%", "b killed", "q quit", "lbcontrol get greeter"):
         assert word in text
 
 
@@ -63,3 +64,28 @@ def test_unknown_scenario_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -
     """The message names the value and what there is; nothing is started."""
     assert run(DemoOptions(scenarios=("kil",))) == 2
     assert '"kil"' in capsys.readouterr().err
+
+
+def test_first_lines_say_whom_to_ask_and_which_ports_are_taken(world: World) -> None:
+    """Addresses of both listeners, the command to ask with, and the usual ports that others have."""
+    world.taken = (18000, 18001, 18002, 50051, 50052)
+    text = "\n".join(started(world))
+    assert f"control plane {world.grpc} (operators {world.admin})" in text
+    assert "5 ports taken, so others are used: 18000, 18001, 18002, 50051, …" in text
+    assert f"lbcontrol get greeter --server {world.grpc}" in text
+
+
+def test_last_line_says_what_became_of_the_calls(world: World) -> None:
+    """Answered and lost calls since the start."""
+    assert ended(world) == "ended: 4 calls answered, 0 lost; every process is stopped"
+
+
+def test_picture_of_all_letters_fits_a_terminal_of_eighty_by_twenty_four() -> None:
+    """Nothing wraps or is cut with nine backends, a long message and the control plane stopped."""
+    world = World(DemoOptions(backends=len(LETTERS)))
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(screen(world, picked="a", happened=["10:00:00  " + "word " * 30] * 9, now=1.0))
+    world.home.rmdir()
+    lines = console.export_text().rstrip("\n").split("\n")
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= 80
