@@ -168,12 +168,14 @@ class Payload:
     that streams that need another nonce share the body and differ only in the tail.
     """
 
-    __slots__ = ("_message", "body", "tail")
+    __slots__ = ("_message", "body", "frames", "tail")
 
     def __init__(self, body: bytes, tail: bytes = b"") -> None:
         """Keep both parts; nothing is copied until ``message`` is asked for."""
         self.body = body
         self.tail = tail
+        self.frames: dict[int, bytes] = {}
+        """A transport's own form of the message by stream id, for the few ids that most streams have."""
         self._message: bytes | None = None
 
     @property

@@ -13,19 +13,9 @@ from typing import Protocol
 from lbcontrol.model.rendering import Payload
 from lbcontrol.runtime.ports import Status, StatusCode, StreamHandler
 from lbcontrol.transport.calls import Context, metadata_of, peer_of, set_status, too_large
+from lbcontrol.transport.reasons import CLIENT, ENDED, FAILED, SLOW, TOO_LARGE
 from lbcontrol.transport.stepping import Stepped
 from lbcontrol.transport.supervised import INTERNAL, attempt
-
-CLIENT, ENDED, FAILED, MAX_AGE, SHUTDOWN, SLOW, TOO_LARGE = (
-    "client",
-    "ended",
-    "failed",
-    "max_age",
-    "shutdown",
-    "slow",
-    "too_large",
-)
-"""Why streams close: the closed set of ``StreamHandler.closed``."""
 
 
 class Owner(Protocol):

@@ -7,11 +7,12 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Status, StatusCode, Timer
 from lbcontrol.runtime.supervision import Supervisor
-from lbcontrol.transport.stream import MAX_AGE, SHUTDOWN, SLOW, GrpcStream
+from lbcontrol.transport.reasons import MAX_AGE, SHUTDOWN, SLOW
 
 AGED = Status(StatusCode.UNAVAILABLE, "the stream has reached its greatest age; open it again")
 STOPPING = Status(StatusCode.UNAVAILABLE, "server is shutting down")
@@ -27,6 +28,20 @@ END_TICK = 0.02
 """Shortest pause; with more streams several are ended at a time."""
 SWEEP_SHARE = 0.01
 """Part of the greatest age between two sweeps."""
+
+
+class OpenStream(Protocol):
+    """A stream as it is counted, aged and ended."""
+
+    path: str
+    expires_at: float
+    """Monotonic seconds; set when the stream begins."""
+    writing_since: float | None
+    """When the message under way was offered; None while there is none."""
+
+    def reap(self, status: Status, reason: str) -> None:
+        """End the stream for the server's sake; a ``SLOW`` one without waiting for the message under way."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,7 @@ class Streams:
         self._metrics = metrics
         self._protocols = protocols
         self._supervisor = Supervisor(metrics, scheduler)
-        self._open: set[GrpcStream] = set()
+        self._open: set[OpenStream] = set()
         self._unary = 0
         self._chance = random.Random()  # noqa: S311  spreads load, guards nothing
         self._hurry = asyncio.Event()
@@ -84,7 +99,7 @@ class Streams:
         """Return when a refused client may come again, in ms."""
         return str(self._chance.randrange(500, 1_000))
 
-    def begun(self, stream: GrpcStream) -> None:
+    def begun(self, stream: OpenStream) -> None:
         """Keep a stream until it has ended."""
         jitter = self._limits.age_jitter
         age = self._limits.max_age * self._chance.uniform(1.0 - jitter, 1.0 + jitter)
@@ -92,7 +107,7 @@ class Streams:
         self._open.add(stream)
         self._count(stream, 1)
 
-    def ended(self, stream: GrpcStream, reason: str) -> None:
+    def ended(self, stream: OpenStream, reason: str) -> None:
         """Forget a stream."""
         self._open.discard(stream)
         self._count(stream, -1)
@@ -138,7 +153,7 @@ class Streams:
             return False
         return True
 
-    def _count(self, stream: GrpcStream, change: int) -> None:
+    def _count(self, stream: OpenStream, change: int) -> None:
         protocol = self._protocols.get(stream.path)
         if protocol is not None:
             self._metrics.streams.labels(protocol).inc(change)

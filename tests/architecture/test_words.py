@@ -81,7 +81,8 @@ def test_functions_do_not_begin_with_get() -> None:
     wrong = [
         place for source in sources("lbcontrol") for place, node in source.functions() if node.name.startswith("get_")
     ]
-    assert [place for place in wrong if not place.endswith(" get_assignment")] == []
+    theirs = (" get_assignment", " get_buffer")  # An RPC's name, and asyncio.BufferedProtocol's.
+    assert [place for place in wrong if not place.endswith(theirs)] == []
 
 
 FORBIDDEN = {

@@ -81,7 +81,7 @@ class ControlGroup:
     """go-control-plane's snapshot cache in a process of its own."""
 
     name = "control group"
-    patience = 0.7
+    patience = 1.5
 
     def __init__(self, binary: Path) -> None:
         """Start the process and connect."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from typing import TypeAlias
 
 import grpc.aio
@@ -14,10 +15,17 @@ from lbcontrol.model.rendering import Payload
 from lbcontrol.runtime.clock import LoopScheduler
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Metadata, Method, Outlet, Scheduler, Status, StatusCode, StatusError
-from lbcontrol.transport.grpcio import Server, serve
+from lbcontrol.transport import grpcio
+from lbcontrol.transport.http2 import server as http2
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
 from tests.support.aio import calm
+
+Server: TypeAlias = "grpcio.Server | http2.Server"
+SERVES: dict[str, Callable[..., Awaitable[Server]]] = {"grpcio": grpcio.serve, "http2": http2.serve}
+"""Every binding by its name in the configuration."""
+chosen: ContextVar[str] = ContextVar("chosen", default="grpcio")
+"""The binding that ``served`` uses; a fixture sets it, so that each test runs on every one."""
 
 STREAM, UNARY = "/test.Echo/Stream", "/test.Echo/Unary"
 LOOPBACK = Listen("127.0.0.1", 0)
@@ -127,7 +135,7 @@ async def served(
     methods.append(Method(UNARY, unary=_unary, max_message_bytes=MOST))
     scheduler = clock or LoopScheduler(asyncio.get_running_loop())
     async with calm():
-        server = await serve(
+        server = await SERVES[chosen.get()](
             methods, listen, scheduler=scheduler, metrics=metrics, limits=limits, protocols={STREAM: "native"}
         )
         try:

@@ -52,6 +52,7 @@ VERBS = (
     Verb("clients", options.Clients, "clients:clients", "List the connected clients and what they acknowledged."),
     Verb("sources", options.Sources, "sources:sources", "List where endpoints come from, and whether that works."),
     Verb("check", options.Check, "check:check", "Say whether anything needs a hand."),
+    Verb("demo", options.Demo, "demo:demo", "Run a control plane, backends and a client here, to break and to watch."),
     Verb("help", options.Help, "help:help_", "Explain an error code or a verb."),
 )
 """Every verb, in the order of the help."""

@@ -262,6 +262,23 @@ class Check(Remote):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Demo(Common):
+    """Flags of ``demo``."""
+
+    scenario: Annotated[
+        str,
+        typer.Option("--scenario", metavar="NAME,…", help="Break these one after the other: see lbcontrol help demo."),
+    ] = ""
+    exit_after: Annotated[
+        float,
+        typer.Option("--exit-after", parser=_duration, metavar="DURATION", help="End by itself.", show_default="never"),
+    ] = 0.0
+    output: Annotated[Report, typer.Option("--output", "-o", help="json: one report at the end.")] = Report.TABLE
+    seed: Annotated[int, typer.Option("--seed", help="Chooses the backends that scenarios break.")] = 1
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no page (there is none yet).")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Help(Common):
     """Flags of ``help``."""
 

@@ -184,12 +184,11 @@ async def add(world: World, backend: Backend) -> Outcome:
     del backend
     outcome = Outcome("add")
     lost = world.picture.lost
-    began = _now()
     added = await world.add()
     if added is None:
         outcome.complaints.append("there is no letter left for another backend")
         return outcome
-    outcome.took("first call", await _called(world, added, since=began), limit=4.0)  # Its process starts meanwhile.
+    outcome.took("first call", await _called(world, added, since=_now()), limit=2.0)
     outcome.lost = world.picture.lost - lost
     return outcome
 
@@ -198,6 +197,7 @@ async def plane(world: World, backend: Backend) -> Outcome:
     """Kill the control plane and start it again: nothing else moves."""
     del backend
     outcome = Outcome("plane")
+    await world.ask()
     lost, wanted = world.picture.lost, world.wanted
     await world.stop_plane()
     began = await _pause()

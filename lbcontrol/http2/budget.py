@@ -1,0 +1,70 @@
+"""What a peer may still make us do on one connection: counters and buckets, each with the word it is refused by."""
+
+from __future__ import annotations
+
+from lbcontrol.http2.errors import ConnectionFaultError
+from lbcontrol.http2.frames import Code
+from lbcontrol.http2.limits import Bucket, Limits
+
+
+class Budget:
+    """The budgets of one connection. Everything that costs us and gives the peer nothing is counted here."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Begin with full budgets."""
+        self._resets = Bucket(limits.resets)
+        self._settings = Bucket(limits.settings)
+        self._pings = Bucket(limits.pings)
+        self._priorities = limits.priorities
+        self._glitches = limits.glitches
+        self._updates = limits.window_updates
+        self._empty_most = limits.empty_data
+        self._empty = 0
+
+    def reset(self, now: float) -> None:
+        """The peer reset a stream, or made us reset one."""
+        if not self._resets.take(now):
+            raise _calm("resets")
+
+    def settings(self, now: float) -> None:
+        """The peer changed settings."""
+        if not self._settings.take(now):
+            raise _calm("settings")
+
+    def ping(self, now: float) -> None:
+        """The peer wants an answer to a PING."""
+        if not self._pings.take(now):
+            raise _calm("too_many_pings")
+
+    def priority(self) -> None:
+        """The peer sent a PRIORITY frame, which nobody reads."""
+        self._priorities -= 1
+        if self._priorities < 0:
+            raise _calm("priorities")
+
+    def glitch(self) -> None:
+        """The peer sent something odd that is to be ignored."""
+        self._glitches -= 1
+        if self._glitches < 0:
+            raise _calm("glitches")
+
+    def window_update(self) -> None:
+        """The peer opened a window."""
+        self._updates -= 1
+        if self._updates < 0:
+            raise _calm("window_updates")
+
+    def data(self, size: int) -> None:
+        """The peer sent a DATA frame with ``size`` bytes of body."""
+        self._empty = 0 if size else self._empty + 1
+        if self._empty > self._empty_most:
+            raise _calm("empty_data")
+
+    def sent(self, frames: int) -> None:
+        """We sent DATA frames: the peer may measure its bandwidth and open its windows."""
+        self._pings.add(frames)
+        self._updates += 10 * frames
+
+
+def _calm(reason: str) -> ConnectionFaultError:
+    return ConnectionFaultError(Code.ENHANCE_YOUR_CALM, reason)

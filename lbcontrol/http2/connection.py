@@ -1,0 +1,415 @@
+"""A server's side of one HTTP/2 connection: bytes in, events out, frames out (RFC 9113).
+
+The owner calls ``receive`` with what it read, acts on the events, and writes what ``take`` returns. Nothing here waits,
+reads a clock or keeps more than one message per stream in either direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from lbcontrol.http2.budget import Budget
+from lbcontrol.http2.errors import ConnectionFaultError, StreamFaultError
+from lbcontrol.http2.events import Broken, Closed, Event, HalfClosed, Message, Opened, PeerLeaves, Refused
+from lbcontrol.http2.fields import Blocks, Fields, check_request, check_trailers, content_length
+from lbcontrol.http2.frames import (
+    ACK,
+    END_HEADERS,
+    END_STREAM,
+    HAS_PRIORITY,
+    PADDED,
+    SETTINGS_ACK,
+    WINDOW_BYTES,
+    Code,
+    Kind,
+    Setting,
+    frame,
+    goaway_frame,
+    long_frame,
+    long_of,
+    settings_frame,
+)
+from lbcontrol.http2.grpc import CompressedError, TooLargeError
+from lbcontrol.http2.intake import Intake, unpadded
+from lbcontrol.http2.limits import Limits
+from lbcontrol.http2.sending import Sending
+from lbcontrol.http2.streams import Stream
+
+FORGOTTEN = 512
+"""Streams we reset of which late frames are still taken in silence (section 5.1, closed)."""
+
+
+class _Block:
+    """A header block whose end has not come."""
+
+    __slots__ = ("began_at", "continuations", "empty", "end", "parts", "size", "stream")
+
+    def __init__(self, stream: int, first: bytes, *, end: bool, now: float) -> None:
+        self.stream = stream
+        self.parts = [first]
+        self.size = len(first)
+        self.end = end
+        self.continuations = 0
+        self.empty = 0
+        self.began_at = now
+
+
+class Connection:
+    """State of one connection."""
+
+    def __init__(self, limits: Limits, *, message_limit: Callable[[Fields], int]) -> None:
+        """Begin; our SETTINGS wait in ``take``. ``message_limit`` says how many bytes a request's messages may have."""
+        self._limits = limits
+        self._message_limit = message_limit
+        self._intake = Intake()
+        self._blocks = Blocks(limits)
+        self._budget = Budget(limits)
+        self.streams: dict[int, Stream] = {}
+        """Open streams by id."""
+        self._highest = 0
+        self._forgotten: dict[int, None] = {}
+        self._block: _Block | None = None
+        self._receivable = limits.connection_window
+        self._credit = 0
+        self._leaving = False
+        self._broken = False
+        self._events: list[Event] = []
+        self.sending = Sending(self.streams, budget=self._budget, events=self._events)
+        """Windows, messages and trailers towards the peer."""
+        first = settings_frame(
+            {
+                Setting.MAX_CONCURRENT_STREAMS: limits.streams,
+                Setting.INITIAL_WINDOW_SIZE: limits.stream_window,
+                Setting.MAX_HEADER_LIST_SIZE: limits.header_list,
+            }
+        )
+        more = limits.connection_window - WINDOW_BYTES
+        self.sending.control(first + (long_frame(Kind.WINDOW_UPDATE, 0, value=more) if more > 0 else b""))
+
+    @property
+    def established(self) -> bool:
+        """True once the peer has shown that it speaks HTTP/2."""
+        return self._intake.established
+
+    @property
+    def highest(self) -> int:
+        """Highest stream the peer has opened."""
+        return self._highest
+
+    def receive(self, data: bytes, *, now: float) -> list[Event]:
+        """Take in what was read at ``now`` (monotonic seconds); after ``Broken`` nothing is taken in any more."""
+        if self._broken:
+            return []
+        try:
+            for kind, flags, stream, payload in self._intake.feed(data):
+                self._frame(kind, flags, stream=stream, payload=payload, now=now)
+        except ConnectionFaultError as fault:
+            self._break(fault)
+        found, self._events[:] = list(self._events), []
+        return found
+
+    def take(self) -> bytes:
+        """Return the frames that wait to be written, and forget them."""
+        return self.sending.take()
+
+    def expired(self, now: float, *, message_seconds: float) -> int | None:
+        """Return a stream whose message takes too long, 0 for an unfinished header block, None when all is well."""
+        if self._block is not None and now - self._block.began_at > self._limits.block_seconds:
+            return 0
+        for stream in self.streams.values():
+            began = stream.assembly.began_at
+            if began is not None and stream.assembly.unfinished and now - began > message_seconds:
+                return stream.id
+        return None
+
+    def reset(self, stream: int, code: Code) -> None:
+        """Break a stream off from our side."""
+        if stream in self.streams:
+            self.sending.control(long_frame(Kind.RST_STREAM, stream, value=code))
+            self._forget(stream)
+
+    def pause(self, stream: int) -> None:
+        """Let the peer fill the stream's window and then wait."""
+        if stream in self.streams:
+            self.streams[stream].paused = True
+
+    def resume(self, stream: int) -> None:
+        """Undo ``pause``."""
+        if stream in self.streams:
+            self.streams[stream].paused = False
+            self._give_back(self.streams[stream], 0)
+
+    def ping(self, data: bytes) -> None:
+        """Ask whether the peer is there; ``data`` has 8 bytes."""
+        self.sending.control(frame(Kind.PING, 0, payload=data))
+
+    def leave(self, code: Code = Code.NO_ERROR, *, debug: bytes = b"") -> None:
+        """Say that no further streams are taken; those that are open go on."""
+        self._leaving = True
+        self.sending.control(goaway_frame(self._highest, code, debug=debug))
+
+    def break_off(self, code: Code, reason: str) -> None:
+        """End the connection from our side: a GOAWAY waits in ``take``, nothing is taken in any more."""
+        self._break(ConnectionFaultError(code, reason))
+        self._events.clear()
+
+    def _break(self, fault: ConnectionFaultError) -> None:
+        self._broken = True
+        self.sending.control(goaway_frame(self._highest, fault.code, debug=fault.reason.encode()))
+        self._events.append(Broken(fault.code, fault.reason))
+
+    def _frame(self, kind: int, flags: int, *, stream: int, payload: bytes, now: float) -> None:
+        if self._block is not None and (kind != Kind.CONTINUATION or stream != self._block.stream):
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "header_block")
+        handle = self._HANDLERS.get(kind)
+        if handle is None:
+            self._budget.glitch()  # Unknown types are ignored (section 4.1), but not for ever.
+            return
+        try:
+            handle(self, flags, stream, payload=payload, now=now)
+        except StreamFaultError as fault:
+            self._fault(fault, now)
+
+    def _fault(self, fault: StreamFaultError, now: float) -> None:
+        """Reset a stream whose peer broke a rule; what a peer provokes costs it as much as its own resets."""
+        self._budget.reset(now)
+        was_open = fault.stream in self.streams
+        self.sending.control(long_frame(Kind.RST_STREAM, fault.stream, value=fault.code))
+        self._forget(fault.stream)
+        if was_open:
+            self._events.append(Closed(fault.stream, fault.code, ours=True, reason=fault.reason))
+
+    def _forget(self, stream: int) -> None:
+        self.sending.drop(stream)
+        self._forgotten[stream] = None
+        if len(self._forgotten) > FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
+
+    def _data(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
+        size = len(payload)
+        if not stream:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "stream_0")
+        self._receivable -= size
+        if self._receivable < 0:
+            raise ConnectionFaultError(Code.FLOW_CONTROL_ERROR, "connection_window")
+        found = self.streams.get(stream)
+        if found is None or not found.remote_open:
+            self._give_back_connection(size)
+            self._stray(stream)
+            return
+        found.receivable -= size
+        if found.receivable < 0:
+            raise StreamFaultError(stream, Code.FLOW_CONTROL_ERROR, reason="stream_window")
+        body = unpadded(payload) if flags & PADDED else payload
+        if not flags & END_STREAM:
+            self._budget.data(len(body))
+        self._body(found, body, now=now)
+        self._give_back(found, size)
+        self._give_back_connection(size)
+        if flags & END_STREAM:
+            self._end_remote(found)
+
+    def _body(self, stream: Stream, body: bytes, *, now: float) -> None:
+        stream.received += len(body)
+        if stream.expected is not None and stream.received > stream.expected:
+            raise StreamFaultError(stream.id, Code.PROTOCOL_ERROR, reason="content_length")
+        if stream.refused or not body:
+            return
+        try:
+            self._events += [Message(stream.id, message) for message in stream.assembly.feed(body, now=now)]
+        except TooLargeError as error:
+            stream.refused = True
+            self._events.append(Refused(stream.id, error.size, error.limit))
+        except CompressedError:
+            stream.refused = True
+            self._events.append(Refused(stream.id, 0, 0))
+
+    def _stray(self, stream: int) -> None:
+        """Judge DATA or HEADERS on a stream that is not open for the peer (section 5.1)."""
+        if stream > self._highest:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "idle_stream")
+        if stream in self.streams:  # Half closed by the peer itself.
+            raise StreamFaultError(stream, Code.STREAM_CLOSED, reason="half_closed")
+        if stream not in self._forgotten:
+            raise ConnectionFaultError(Code.STREAM_CLOSED, "closed_stream")
+        self._budget.glitch()  # We reset it; the peer may not have seen that yet.
+
+    def _end_remote(self, stream: Stream) -> None:
+        stream.remote_open = False
+        if stream.expected is not None and stream.received != stream.expected:
+            raise StreamFaultError(stream.id, Code.PROTOCOL_ERROR, reason="content_length")
+        self._events.append(HalfClosed(stream.id))
+
+    def _give_back(self, stream: Stream, size: int) -> None:
+        """Open the stream's window again once half of it is used."""
+        stream.credit += size
+        if stream.remote_open and not stream.paused and stream.credit >= self._limits.stream_window // 2:
+            self.sending.control(long_frame(Kind.WINDOW_UPDATE, stream.id, value=stream.credit))
+            stream.receivable += stream.credit
+            stream.credit = 0
+
+    def _give_back_connection(self, size: int) -> None:
+        self._credit += size
+        if self._credit >= self._limits.connection_window // 2:
+            self.sending.control(long_frame(Kind.WINDOW_UPDATE, 0, value=self._credit))
+            self._receivable += self._credit
+            self._credit = 0
+
+    def _headers(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
+        if not stream:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "stream_0")
+        part = unpadded(payload) if flags & PADDED else payload
+        depends = -1
+        if flags & HAS_PRIORITY:
+            if len(part) < 5:
+                raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "priority_size")
+            depends, part = long_of(part) & 0x7FFFFFFF, part[5:]
+        self._block = _Block(stream, part, end=bool(flags & END_STREAM), now=now)
+        self._check_block(self._block)
+        if flags & END_HEADERS:
+            self._finish_block(now, itself=depends == stream)
+        elif depends == stream:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "self_dependency")
+
+    def _continuation(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
+        del stream  # Checked before.
+        block = self._block
+        if block is None:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "continuation")
+        block.continuations += 1
+        block.empty += not payload
+        block.parts.append(payload)
+        block.size += len(payload)
+        self._check_block(block)
+        if flags & END_HEADERS:
+            self._finish_block(now, itself=False)
+
+    def _check_block(self, block: _Block) -> None:
+        limits = self._limits
+        if block.size > limits.header_block:
+            raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "header_block_size")
+        if block.continuations > limits.continuations or block.empty > limits.empty_continuations:
+            raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "continuations")
+
+    def _finish_block(self, now: float, *, itself: bool) -> None:
+        """Act on a whole block; it is decoded even where it is then refused: decoding changes the shared table."""
+        block, self._block = self._block, None
+        assert block is not None  # noqa: S101  for the type checker
+        fields = self._blocks.decode(b"".join(block.parts))
+        if block.stream in self.streams:
+            self._trailers(self.streams[block.stream], fields, end=block.end)
+        elif block.stream <= self._highest:
+            self._stray(block.stream)
+        else:
+            self._open(block, fields, now=now, itself=itself)
+
+    def _open(self, block: _Block, fields: Fields, *, now: float, itself: bool) -> None:
+        del now
+        number = block.stream
+        if not number % 2:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "stream_id")
+        self._highest = number
+        if itself:
+            raise StreamFaultError(number, Code.PROTOCOL_ERROR, reason="self_dependency")
+        if self._leaving or len(self.streams) >= self._limits.streams:
+            raise StreamFaultError(number, Code.REFUSED_STREAM, reason="streams")
+        check_request(number, fields)
+        expected = content_length(number, fields)
+        stream = Stream(
+            number,
+            window=self.sending.initial_window,
+            receivable=self._limits.stream_window,
+            limit=self._message_limit(fields),
+        )
+        stream.expected = expected
+        self.streams[number] = stream
+        self._events.append(Opened(number, fields))
+        if block.end:
+            self._end_remote(stream)
+
+    def _trailers(self, stream: Stream, fields: Fields, *, end: bool) -> None:
+        if not stream.remote_open:
+            raise StreamFaultError(stream.id, Code.STREAM_CLOSED, reason="half_closed")
+        if not end:
+            raise StreamFaultError(stream.id, Code.PROTOCOL_ERROR, reason="headers_twice")
+        check_trailers(stream.id, fields)
+        self._end_remote(stream)
+
+    def _priority(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
+        del flags, now
+        self._budget.priority()
+        if not stream:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "stream_0")
+        if len(payload) != 5:
+            raise StreamFaultError(stream, Code.FRAME_SIZE_ERROR, reason="priority_size")
+        if long_of(payload) & 0x7FFFFFFF == stream:
+            raise StreamFaultError(stream, Code.PROTOCOL_ERROR, reason="self_dependency")
+
+    def _rst_stream(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
+        del flags
+        if len(payload) != 4:
+            raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "rst_size")
+        if not stream or stream > self._highest:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "idle_stream")
+        self._budget.reset(now)
+        if stream in self.streams:
+            self.sending.drop(stream)
+            self._events.append(Closed(stream, long_of(payload), ours=False, reason="reset"))
+
+    def _settings(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
+        if stream:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "settings_stream")
+        if len(payload) % 6 or (flags & ACK and payload):
+            raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "settings_size")
+        if flags & ACK:
+            return
+        self._budget.settings(now)
+        if len(payload) > 6 * self._limits.settings_entries:
+            raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "settings_entries")
+        self.sending.apply(payload)
+        self.sending.control(SETTINGS_ACK)
+
+    def _push_promise(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
+        del flags, stream, payload, now
+        raise ConnectionFaultError(Code.PROTOCOL_ERROR, "push_promise")
+
+    def _ping(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
+        if stream:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "ping_stream")
+        if len(payload) != 8:
+            raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "ping_size")
+        if not flags & ACK:
+            self._budget.ping(now)
+            self.sending.control(frame(Kind.PING, ACK, payload=payload))
+
+    def _goaway(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
+        del flags, now
+        if stream:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "goaway_stream")
+        if len(payload) < 8:
+            raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "goaway_size")
+        self._budget.glitch()
+        self._events.append(PeerLeaves(long_of(payload[4:])))
+
+    def _window_update(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
+        del flags, now
+        if len(payload) != 4:
+            raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "window_update_size")
+        if stream > self._highest:
+            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "idle_stream")
+        self._budget.window_update()
+        self.sending.widen(stream, long_of(payload) & 0x7FFFFFFF)
+
+    _HANDLERS: ClassVar[Mapping[int, Callable[..., None]]] = {
+        Kind.DATA: _data,
+        Kind.HEADERS: _headers,
+        Kind.PRIORITY: _priority,
+        Kind.RST_STREAM: _rst_stream,
+        Kind.SETTINGS: _settings,
+        Kind.PUSH_PROMISE: _push_promise,
+        Kind.PING: _ping,
+        Kind.GOAWAY: _goaway,
+        Kind.WINDOW_UPDATE: _window_update,
+        Kind.CONTINUATION: _continuation,
+    }

@@ -1,0 +1,133 @@
+"""Header fields: decoded within bounds (RFC 7541), judged as a request (RFC 9113 section 8.3), encoded for answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from hpack import Decoder
+from hpack.exceptions import HPACKError, OversizedHeaderListError
+
+from lbcontrol.http2.errors import ConnectionFaultError, StreamFaultError
+from lbcontrol.http2.frames import Code
+from lbcontrol.http2.limits import Limits
+
+Fields = list[tuple[bytes, bytes]]
+"""Names and values in the order they came."""
+
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_VALUE = re.compile(rb"[\x21-\xff](?:[\t\x20-\xff]*[\x21-\xff])?|")
+"""No NUL, CR or LF, no white space at the ends (section 8.2.1); further control characters are refused too."""
+_PSEUDO = frozenset({b":method", b":scheme", b":path", b":authority"})
+_CONNECTION = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+"""Fields that belong to HTTP/1 connections (section 8.2.2)."""
+
+
+class Blocks:
+    """The decoder of one connection."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Begin with an empty dynamic table of 4,096 bytes."""
+        self._decoder = Decoder(max_header_list_size=limits.header_list)
+        self._limits = limits
+
+    def decode(self, block: bytes) -> Fields:
+        """Return the fields of one block.
+
+        Raises:
+            ConnectionFaultError: the block is malformed or too large; the table cannot be trusted any more.
+        """
+        try:
+            found = [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
+        except OversizedHeaderListError:
+            raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "header_list") from None
+        except (HPACKError, ValueError, IndexError):
+            raise ConnectionFaultError(Code.COMPRESSION_ERROR, "hpack") from None
+        if len(found) > self._limits.fields:
+            raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "header_fields")
+        if any(len(value) > self._limits.field_value for _, value in found):
+            raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "header_value")
+        return found
+
+
+def _judge(fields: Fields, *, trailers: bool) -> str:
+    """Return what is wrong with the names and values, empty for nothing."""
+    regular = False
+    seen: set[bytes] = set()
+    for name, value in fields:
+        if name.startswith(b":"):
+            if trailers or regular or name not in _PSEUDO or name in seen:
+                return "pseudo_field"
+            seen.add(name)
+        elif name in _CONNECTION or (name == b"te" and value != b"trailers"):
+            return "connection_field"
+        elif not _NAME.fullmatch(name):
+            return "field_name"
+        else:
+            regular = True
+        if not _VALUE.fullmatch(value):
+            return "field_value"
+    return "" if trailers else _judge_pseudo(dict(fields))
+
+
+def _judge_pseudo(fields: dict[bytes, bytes]) -> str:
+    if b":method" not in fields or b":scheme" not in fields or not fields.get(b":path"):
+        return "pseudo_field"
+    return ""
+
+
+def check_request(stream: int, fields: Fields) -> None:
+    """Refuse fields that are no request.
+
+    Raises:
+        StreamFaultError: they are malformed (section 8.1.1).
+    """
+    wrong = _judge(fields, trailers=False)
+    if wrong:
+        raise StreamFaultError(stream, Code.PROTOCOL_ERROR, reason=wrong)
+
+
+def check_trailers(stream: int, fields: Fields) -> None:
+    """Refuse fields that may not follow a request's body.
+
+    Raises:
+        StreamFaultError: they are malformed.
+    """
+    wrong = _judge(fields, trailers=True)
+    if wrong:
+        raise StreamFaultError(stream, Code.PROTOCOL_ERROR, reason=wrong)
+
+
+def content_length(stream: int, fields: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Return the length that the request announces; None when it does not.
+
+    Raises:
+        StreamFaultError: it announces two, or no number.
+    """
+    values = {value for name, value in fields if name == b"content-length"}
+    if not values:
+        return None
+    if len(values) > 1 or not (text := values.pop()).isdigit() or len(text) > 18:
+        raise StreamFaultError(stream, Code.PROTOCOL_ERROR, reason="content_length")
+    return int(text)
+
+
+def _integer(value: int, prefix: int, *, first: int) -> bytes:
+    """Return an integer with an ``prefix``-bit prefix (RFC 7541 section 5.1)."""
+    most = (1 << prefix) - 1
+    if value < most:
+        return bytes((first | value,))
+    made = [first | most]
+    value -= most
+    while value >= 128:
+        made.append(value % 128 + 128)
+        value //= 128
+    return bytes((*made, value))
+
+
+def encode(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return fields as literals without indexing (RFC 7541 section 6.2.2): stateless, so that blocks can be shared."""
+    parts = []
+    for name, value in fields:
+        parts += [b"\0", _integer(len(name), 7, first=0), name, _integer(len(value), 7, first=0), value]
+    return b"".join(parts)

@@ -1,0 +1,51 @@
+"""One stream (RFC 9113 section 5.1): who may still send, the two windows, the message under way."""
+
+from __future__ import annotations
+
+from lbcontrol.http2.grpc import Assembly
+
+
+class Stream:
+    """State of one open stream. It leaves its connection's table when both sides are done."""
+
+    __slots__ = (
+        "assembly",
+        "began",
+        "credit",
+        "ending",
+        "expected",
+        "headers",
+        "id",
+        "paused",
+        "receivable",
+        "received",
+        "refused",
+        "remote_open",
+        "rest",
+        "window",
+    )
+
+    def __init__(self, id: int, *, window: int, receivable: int, limit: int) -> None:  # noqa: A002  (field's term)
+        """Open it: ``window`` bytes may be sent, ``receivable`` received, messages have at most ``limit``."""
+        self.id = id
+        self.window = window
+        self.receivable = receivable
+        self.credit = 0
+        """Bytes consumed and not yet given back by WINDOW_UPDATE."""
+        self.assembly = Assembly(limit)
+        self.remote_open = True
+        self.headers: bytes | None = None
+        """Block to be sent before anything else; None once it has left."""
+        self.began = False
+        """Our HEADERS have left."""
+        self.rest: memoryview | None = None
+        """What is left of the message under way."""
+        self.ending: bytes | None = None
+        """Trailer block to send after the message under way."""
+        self.expected: int | None = None
+        """Bytes of body by content-length that are still to come."""
+        self.received = 0
+        self.refused = False
+        """True once a message could not be taken: what follows is dropped."""
+        self.paused = False
+        """True while nothing is given back, so that the peer has to stop."""

@@ -1,0 +1,248 @@
+"""The gRPC calls of one connection: streams as outlets of their handlers, unary calls as one task each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from lbcontrol.http2.connection import Connection
+from lbcontrol.http2.frames import Code
+from lbcontrol.http2.grpc import PREFIX_BYTES, prefixed, trailers, trailers_only
+from lbcontrol.model.clients import Peer
+from lbcontrol.model.rendering import Payload
+from lbcontrol.runtime.ports import Metadata, Method, Status, StatusCode, StreamHandler, UnaryHandler
+from lbcontrol.transport.http2.payloads import frames_of
+from lbcontrol.transport.reasons import CLIENT, ENDED, FAILED, SLOW
+from lbcontrol.transport.streams import OpenStream
+from lbcontrol.transport.supervised import INTERNAL, answer, attempt
+
+LATE = Status(StatusCode.DEADLINE_EXCEEDED, "the call's deadline has passed")
+HELD_MESSAGES = 64
+"""Messages kept for a stream that is paused; beyond them it is told to stop by flow control and, in the end, cut."""
+
+
+class Link(Protocol):
+    """The connection a call belongs to."""
+
+    connection: Connection
+    blocked: bool
+    """True while the socket takes nothing more."""
+
+    def write(self, frames: bytes) -> None:
+        """Write frames after what the connection has queued."""
+        ...
+
+    def flush(self) -> None:
+        """Write what the connection has queued."""
+        ...
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+    def over(self, call: StreamCall | UnaryCall, reason: str) -> None:
+        """The call is over; called once."""
+        ...
+
+    def caught(self, error: Exception) -> None:
+        """A front end's code raised; log and count it."""
+        ...
+
+
+def status_block(status: Status, *, began: bool, extra: tuple[tuple[bytes, bytes], ...] = ()) -> bytes:
+    """Return the header block that ends a call with ``status``."""
+    make = trailers if began else trailers_only
+    return make(int(status.code), status.message, details=status.details, extra=extra)
+
+
+class StreamCall(OpenStream):
+    """One stream: the outlet of its handler."""
+
+    __slots__ = (
+        "_held",
+        "_link",
+        "_paused",
+        "_wanted",
+        "deadline",
+        "expires_at",
+        "handler",
+        "id",
+        "path",
+        "writing_since",
+    )
+
+    def __init__(self, id: int, path: str, *, handler: StreamHandler, link: Link) -> None:  # noqa: A002  (field's term)
+        """Bind a handler to an open stream."""
+        self.id = id
+        self.path = path
+        self.handler: StreamHandler | None = handler
+        """None once the call is over."""
+        self.expires_at = 0.0
+        self.deadline: float | None = None
+        """Monotonic seconds at which the client gives up."""
+        self.writing_since: float | None = None
+        self._link = link
+        self._paused = False
+        self._wanted = False
+        """True when an offer was refused, so that ``writable`` is owed."""
+        self._held: list[bytes] = []
+
+    def opened(self, peer: Peer, metadata: Metadata) -> None:
+        """Tell the handler that its stream is there."""
+        if self.handler is not None and not attempt(self._link.caught, self.handler.opened, peer, metadata, self):
+            self._finish(INTERNAL, FAILED)
+
+    def offer(self, payload: Payload) -> bool:
+        """Send now what fits the windows, as frames that are shared; else keep this one message under way."""
+        link = self._link
+        if self.handler is None or self.writing_since is not None or link.blocked:
+            self._wanted = True
+            return False
+        sending = link.connection.sending
+        head = sending.admit(self.id, payload.size + PREFIX_BYTES)
+        if head is not None:
+            frames = frames_of(payload, self.id)
+            link.write(head + frames if head else frames)
+        elif not sending.send(self.id, prefixed(payload.message)):
+            self.writing_since = link.now()
+            link.flush()
+        else:
+            link.flush()
+        return True
+
+    def end(self, status: Status) -> None:
+        """End the stream when the message under way, if any, has left."""
+        self._finish(status, ENDED)
+
+    def reap(self, status: Status, reason: str) -> None:
+        """End the stream for the server's sake; a slow one is cut."""
+        if reason == SLOW:
+            self._link.connection.reset(self.id, Code.CANCEL)
+            self._link.flush()
+            self.closed(reason)
+        else:
+            self._finish(status, reason)
+
+    def pause_reading(self) -> None:
+        """Hand over no further message; the peer is stopped once its window is full."""
+        self._paused = True
+        self._link.connection.pause(self.id)
+
+    def resume_reading(self) -> None:
+        """Hand over what was held back, then read on."""
+        self._paused = False
+        while self._held and not self._paused:
+            self.received(self._held.pop(0))
+        if not self._paused:
+            self._link.connection.resume(self.id)
+            self._link.flush()
+
+    def received(self, message: bytes) -> None:
+        """A message of the client's."""
+        if self._paused:
+            self._held.append(message)
+            if len(self._held) > HELD_MESSAGES:
+                self.reap(Status(StatusCode.RESOURCE_EXHAUSTED, "too many requests wait"), FAILED)
+        elif self.handler is not None and not attempt(self._link.caught, self.handler.received, message):
+            self._finish(INTERNAL, FAILED)
+
+    def half_closed(self) -> None:
+        """The client sends nothing more."""
+        if self.handler is not None and not attempt(self._link.caught, self.handler.half_closed):
+            self._finish(INTERNAL, FAILED)
+
+    def written(self) -> None:
+        """The message under way has left."""
+        self.writing_since = None
+        self.writable()
+
+    def writable(self) -> None:
+        """The next message can be taken, if one was refused or kept waiting."""
+        self._wanted = False
+        if self.handler is not None and not attempt(self._link.caught, self.handler.writable):
+            self._finish(INTERNAL, FAILED)
+
+    @property
+    def is_owed(self) -> bool:
+        """True when the handler waits for room that only the socket withholds."""
+        return self._wanted and self.writing_since is None
+
+    def closed(self, reason: str = CLIENT) -> None:
+        """Let go of the handler, once."""
+        handler, self.handler = self.handler, None
+        if handler is not None:
+            attempt(self._link.caught, handler.closed, reason)
+            self._link.over(self, reason)
+
+    def _finish(self, status: Status, reason: str) -> None:
+        if self.handler is None:
+            return
+        stream = self._link.connection.streams.get(self.id)
+        block = status_block(status, began=stream is not None and stream.began)
+        self._link.connection.sending.finish(self.id, block)
+        self._link.flush()
+        self.closed(reason)
+
+
+class UnaryCall:
+    """One unary call: its request, then a task that answers it."""
+
+    __slots__ = ("_link", "_metadata", "_method", "_peer", "_request", "_task", "deadline", "id", "path")
+
+    def __init__(self, id: int, method: Method, *, link: Link, peer: Peer, metadata: Metadata) -> None:  # noqa: A002
+        """Wait for the request."""
+        self.id = id
+        self.path = method.path
+        self.deadline: float | None = None
+        self._method = method
+        self._link = link
+        self._peer = peer
+        self._metadata = metadata
+        self._request: bytes | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def received(self, message: bytes) -> None:
+        """The request; a second one is a client's mistake."""
+        if self._request is not None:
+            self.finish(Status(StatusCode.INTERNAL, "a unary call has one request"))
+        else:
+            self._request = message
+
+    def half_closed(self) -> None:
+        """The request is whole: answer it."""
+        if self._request is None:
+            self.finish(Status(StatusCode.INTERNAL, "a unary call needs a request"))
+        elif self._method.unary is not None:
+            self._task = asyncio.get_running_loop().create_task(self._answer(self._method.unary, self._request))
+
+    async def _answer(self, handler: UnaryHandler, request: bytes) -> None:
+        answered = await answer(
+            handler, request=request, peer=self._peer, metadata=self._metadata, caught=self._link.caught
+        )
+        self._task = None
+        if isinstance(answered, Status):
+            self.finish(answered)
+            return
+        self._link.connection.sending.send(self.id, prefixed(answered))
+        self.finish(Status(StatusCode.OK), began=True)
+
+    def finish(self, status: Status, *, began: bool = False) -> None:
+        """End the call."""
+        self._link.connection.sending.finish(self.id, status_block(status, began=began))
+        self._link.flush()
+        self.closed(ENDED)
+
+    def reap(self, status: Status, reason: str) -> None:
+        """End the call for the server's sake."""
+        del reason
+        self.finish(status)
+
+    def written(self) -> None:
+        """The answer has left; its trailers follow by themselves."""
+
+    def closed(self, reason: str = CLIENT) -> None:
+        """Break off what is still being done."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._link.over(self, reason)

@@ -1,0 +1,253 @@
+"""A listener on our own HTTP/2: accepts, keeps time for all its connections with one timer, ends in peace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from lbcontrol.http2.fields import Fields
+from lbcontrol.http2.limits import Limits
+from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.runtime.ports import Method, Scheduler, Status, Timer
+from lbcontrol.transport.http2.calls import StreamCall, UnaryCall
+from lbcontrol.transport.http2.link import Http2Link, message_limit, no_delay
+from lbcontrol.transport.listening import Listen, prepared, refused
+from lbcontrol.transport.streams import StreamLimits, Streams
+
+BACKLOG = 4_096
+ACCEPTS = 64
+"""Connections accepted in one turn of the loop: the others wait in the backlog."""
+FULL_SECONDS = 0.1
+"""Pause of accepting when there is no descriptor left."""
+BUFFER_BYTES = 65_536
+LOOK_SLOTS = 50
+"""Connections are looked at in turns: each turn one slot of so many."""
+LOOK_SECONDS = 0.1
+LAST_SECONDS = 0.2
+"""Time that closed connections have for their last bytes."""
+NO_PROTOCOLS: Mapping[str, str] = MappingProxyType({})
+
+
+class Shared:
+    """What the connections of one listener have in common."""
+
+    def __init__(self, methods: Iterable[Method], streams: Streams, *, scheduler: Scheduler, limits: Limits) -> None:
+        """Begin without connections."""
+        self.methods = {method.path: method for method in methods}
+        self.limits = limits
+        self.buffer = memoryview(bytearray(BUFFER_BYTES))
+        """Where every connection reads into: its bytes are copied out at once."""
+        self._streams = streams
+        self._scheduler = scheduler
+        self._slots: list[set[Http2Link]] = [set() for _ in range(LOOK_SLOTS)]
+        self._slot_of: dict[Http2Link, int] = {}
+        self._turn = 0
+        self._timer: Timer | None = None
+        self.empty = asyncio.Event()
+        """Set while there is no connection."""
+        self.empty.set()
+
+    def start(self) -> None:
+        """Begin to keep time."""
+        self._timer = self._scheduler.call_later(LOOK_SECONDS, self._look)
+
+    def stop(self) -> None:
+        """Keep time no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def links(self) -> list[Http2Link]:
+        """Return the open connections."""
+        return list(self._slot_of)
+
+    def message_limit(self, fields: Fields) -> int:
+        """Return how long a message of this request may be."""
+        return message_limit(self.methods, fields)
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._scheduler.now()
+
+    def joined(self, link: Http2Link) -> None:
+        """Keep a connection until it is gone."""
+        slot = len(self._slot_of) % LOOK_SLOTS
+        self._slot_of[link] = slot
+        self._slots[slot].add(link)
+        self.empty.clear()
+
+    def left(self, link: Http2Link) -> None:
+        """Forget a connection."""
+        self._slots[self._slot_of.pop(link)].discard(link)
+        if not self._slot_of:
+            self.empty.set()
+
+    def admit(self) -> Status | None:
+        """Return why one more call cannot be taken, None when it can."""
+        return self._streams.admit()
+
+    def pushback(self) -> str:
+        """Return when a refused client may come again, in ms."""
+        return self._streams.pushback()
+
+    def begun(self, call: StreamCall | UnaryCall) -> None:
+        """Count a call."""
+        if isinstance(call, StreamCall):
+            self._streams.begun(call)
+        else:
+            self._streams.unary(1)
+
+    def ended(self, call: StreamCall | UnaryCall, reason: str) -> None:
+        """Count a call off."""
+        if isinstance(call, StreamCall):
+            self._streams.ended(call, reason)
+        else:
+            self._streams.unary(-1)
+
+    def refused(self, reason: str) -> None:
+        """Count an input that a limit refused."""
+        self._streams.refused(reason)
+
+    def caught(self, error: Exception) -> None:
+        """Log and count what a front end's code raised."""
+        self._streams.caught(error)
+
+    def _look(self) -> None:
+        now = self._scheduler.now()
+        for link in list(self._slots[self._turn]):
+            link.look(now)
+        self._turn = (self._turn + 1) % LOOK_SLOTS
+        self.start()
+
+
+class Server:
+    """A listener and its connections; made by ``serve``."""
+
+    def __init__(self, listen: Listen, sock: socket.socket, *, shared: Shared, streams: Streams) -> None:
+        """Keep what ``serve`` has bound."""
+        self.listen = listen
+        """Where it listens, with the port that was chosen."""
+        self._socket = sock
+        self._shared = shared
+        self._streams = streams
+        self._loop = asyncio.get_running_loop()
+        self._spare = os.open(os.devnull, os.O_RDONLY)
+        """A descriptor to give up when there is none left, so that a caller can be told so instead of waiting."""
+        self._joining: set[asyncio.Task[object]] = set()
+        self._accepting = False
+
+    def start(self) -> None:
+        """Accept."""
+        self._accepting = True
+        self._loop.add_reader(self._socket.fileno(), self._accept)
+
+    async def stop(self, grace: float) -> None:
+        """Stop accepting, end streams spread over ``grace`` seconds, then close.
+
+        A second call with 0, while the first is under way, ends it at once.
+        """
+        if self._accepting:
+            self._accepting = False
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+            os.close(self._spare)
+            for link in self._shared.links():
+                link.leave()
+        await self._streams.end_all(grace)
+        self._shared.stop()
+        for link in self._shared.links():
+            link.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._shared.empty.wait(), LAST_SECONDS)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS):
+            try:
+                sock, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._full(error)
+                return
+            sock.setblocking(False)
+            no_delay(sock)
+            task = self._loop.create_task(self._join(sock))
+            self._joining.add(task)
+            task.add_done_callback(self._joining.discard)
+
+    async def _join(self, sock: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: Http2Link(self._shared), sock)
+        except OSError:
+            sock.close()
+
+    def _full(self, error: OSError) -> None:
+        """Turn one caller away with the spare descriptor, then rest: an accept loop must not spin without any."""
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            raise error
+        self._shared.refused("descriptors")
+        os.close(self._spare)
+        with contextlib.suppress(OSError):
+            self._socket.accept()[0].close()
+        self._spare = os.open(os.devnull, os.O_RDONLY)
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.call_later(FULL_SECONDS, self._again)
+
+    def _again(self) -> None:
+        if self._accepting:
+            self._loop.add_reader(self._socket.fileno(), self._accept)
+
+
+def _bound(listen: Listen) -> socket.socket:
+    """Return a listening socket; raises OSError."""
+    if listen.path is not None:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(listen.path))
+        sock.listen(BACKLOG)
+    else:
+        sock = socket.create_server((listen.host, listen.port), family=listen.family, backlog=BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+async def serve(
+    methods: Iterable[Method],
+    listen: Listen,
+    *,
+    scheduler: Scheduler,
+    metrics: Metrics,
+    limits: StreamLimits | None = None,
+    protocols: Mapping[str, str] = NO_PROTOCOLS,
+) -> Server:
+    """Serve ``methods`` on ``listen``, in plaintext.
+
+    Args:
+        methods: What is served; an unknown method is UNIMPLEMENTED.
+        listen: Port 0 lets the system choose.
+        scheduler: Time, and the timers that end old streams and judge connections.
+        metrics: Where streams and refusals are counted.
+        limits: Limits of this listener.
+        protocols: Method path to the label ``protocol`` of ``streams``; others are not counted there.
+
+    Raises:
+        AccessError: the address cannot be bound (LB501).
+    """
+    limits = limits or StreamLimits()
+    streams = Streams(limits, scheduler, metrics=metrics, protocols=protocols)
+    wire = Limits(streams=limits.streams_per_connection)
+    shared = Shared(methods, streams, scheduler=scheduler, limits=wire)
+    with prepared(listen):
+        try:
+            sock = _bound(listen)
+        except OSError as error:
+            raise refused(listen, error) from error
+    place = listen if listen.path else Listen(listen.host, sock.getsockname()[1])
+    server = Server(place, sock, shared=shared, streams=streams)
+    streams.start()
+    shared.start()
+    server.start()
+    return server

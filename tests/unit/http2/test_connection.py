@@ -1,0 +1,203 @@
+"""The HTTP/2 connection: what it takes, what it says, what it keeps to (h2spec tries the rest over sockets)."""
+
+from __future__ import annotations
+
+import pytest
+
+from lbcontrol.http2.events import Closed, HalfClosed, Message, Opened, PeerLeaves, Refused, Writable
+from lbcontrol.http2.frames import (
+    END_STREAM,
+    PADDED,
+    WINDOW_BYTES,
+    Code,
+    Kind,
+    Setting,
+    frame,
+    goaway_frame,
+    long_frame,
+    settings_frame,
+)
+from lbcontrol.http2.grpc import RESPONSE_HEADERS, prefixed, trailers
+from tests.support.h2peer import MOST, Peer
+
+
+def test_stream_carries_messages_both_ways_and_ends() -> None:
+    """HEADERS, messages, half close; the answer is HEADERS, DATA, trailers."""
+    peer = Peer()
+    opened = peer.headers()
+    assert [type(event) for event in opened] == [Opened]
+    assert peer.message(b"one") == [b"one"]
+    assert [type(event) for event in peer.data(b"", flags=END_STREAM)] == [HalfClosed]
+    sending = peer.connection.sending
+    sending.begin(1, RESPONSE_HEADERS)
+    assert sending.send(1, prefixed(b"two"))
+    sending.finish(1, trailers(0))
+    kinds = [(sent.kind, sent.flags & END_STREAM) for sent in peer.frames()]
+    assert kinds == [(Kind.HEADERS, 0), (Kind.DATA, 0), (Kind.HEADERS, END_STREAM)]
+    assert peer.connection.streams == {}
+
+
+@pytest.mark.parametrize("cut", range(1, 24))
+def test_input_may_be_cut_anywhere(cut: int) -> None:
+    """Frames and messages are found wherever the bytes are cut."""
+    whole, pieces = Peer(), Peer()
+    for peer in (whole, pieces):
+        peer.headers()
+    data = frame(Kind.DATA, 0, stream=1, payload=prefixed(b"one") + prefixed(b"two")[:4])
+    data += frame(Kind.DATA, END_STREAM, stream=1, payload=prefixed(b"two")[4:])
+    whole.feed(data)
+    for at in range(0, len(data), cut):
+        pieces.feed(data[at : at + cut])
+    assert [type(event) for event in pieces.events] == [type(event) for event in whole.events]
+    assert [event.body for event in pieces.events if isinstance(event, Message)] == [b"one", b"two"]
+
+
+def test_padding_is_taken_off_and_counts_for_the_window() -> None:
+    """A padded frame is a message like any other."""
+    peer = Peer()
+    peer.headers()
+    body = b"\x03" + prefixed(b"hi") + b"\0\0\0"
+    assert [event.body for event in peer.data(body, flags=PADDED) if isinstance(event, Message)] == [b"hi"]
+    assert peer.connection.streams[1].receivable == peer.limits.stream_window - len(body)
+
+
+def test_message_over_its_limit_is_refused_by_its_prefix() -> None:
+    """Nothing of it is kept, and what follows is dropped without words."""
+    peer = Peer()
+    peer.headers()
+    (refused,) = peer.data(b"\0" + (MOST + 1).to_bytes(4) + b"x")
+    assert isinstance(refused, Refused)
+    assert (refused.size, refused.limit) == (MOST + 1, MOST)
+    assert peer.data(b"y" * 500) == []
+    assert not peer.connection.streams[1].assembly.unfinished
+
+
+def test_compressed_message_is_refused() -> None:
+    """Flag 1 of the prefix; we offer no compression."""
+    peer = Peer()
+    peer.headers()
+    (refused,) = peer.data(b"\1\0\0\0\1x")
+    assert isinstance(refused, Refused)
+    assert refused.limit == 0
+
+
+def test_windows_are_kept_and_opened_again() -> None:
+    """A message larger than the window leaves in parts; ``Writable`` says when all of it has left."""
+    peer = Peer()
+    peer.headers()
+    sending = peer.connection.sending
+    message = prefixed(b"x" * (WINDOW_BYTES + 1_000))
+    assert sending.admit(1, len(message)) is None
+    assert not sending.send(1, message)
+    sending.finish(1, trailers(0))
+    sent = peer.frames()
+    assert sum(len(one.payload) for one in sent if one.kind == Kind.DATA) == WINDOW_BYTES
+    assert peer.feed(long_frame(Kind.WINDOW_UPDATE, 1, value=5_000)) == []
+    assert peer.frames() == []  # The connection's window is still closed.
+    peer.feed(long_frame(Kind.WINDOW_UPDATE, 0, value=5_000))
+    rest = peer.frames()
+    assert sum(len(one.payload) for one in rest if one.kind == Kind.DATA) == len(message) - WINDOW_BYTES
+    assert rest[-2].flags & END_STREAM  # Trailers waited for the message; RST_STREAM follows, since the peer is open.
+
+
+def test_writable_follows_a_message_that_had_to_wait() -> None:
+    """Only then is the next one taken."""
+    peer = Peer()
+    peer.feed(settings_frame({Setting.INITIAL_WINDOW_SIZE: 10}))
+    peer.headers()
+    sending = peer.connection.sending
+    assert not sending.send(1, prefixed(b"x" * 20))
+    assert sending.admit(1, 1) is None
+    found = peer.feed(settings_frame({Setting.INITIAL_WINDOW_SIZE: 1_000}))
+    assert [type(event) for event in found] == [Writable]
+    assert sending.admit(1, 1) is not None
+
+
+def test_waiting_streams_share_the_connections_window_in_turn() -> None:
+    """A stream that got something goes to the end of the line."""
+    peer = Peer()
+    peer.feed(settings_frame({Setting.INITIAL_WINDOW_SIZE: 2**20}))
+    for stream in (1, 3):
+        peer.headers(stream)
+        peer.connection.sending.send(stream, prefixed(b"x" * 200_000))
+    peer.frames()
+    order = []
+    for _ in range(4):
+        peer.feed(long_frame(Kind.WINDOW_UPDATE, 0, value=1_000))
+        order += [sent.stream for sent in peer.frames()]
+    assert order == [1, 3, 1, 3]
+
+
+def test_paused_stream_gives_no_window_back() -> None:
+    """The peer has to stop at the window; resuming opens it again."""
+    peer = Peer()
+    peer.headers()
+    peer.connection.pause(1)
+    for _ in range(40):
+        peer.message(b"x" * 995)
+    assert [sent.kind for sent in peer.frames() if sent.stream == 1] == []
+    peer.connection.resume(1)
+    (update,) = [sent for sent in peer.frames() if sent.stream == 1]
+    assert int.from_bytes(update.payload) == 40_000
+
+
+def test_stream_over_the_limit_is_refused_and_the_others_live() -> None:
+    """REFUSED_STREAM for the 101st; nothing else happens."""
+    peer = Peer()
+    for number in range(101):
+        peer.headers(2 * number + 1)
+    assert peer.reset_codes() == [Code.REFUSED_STREAM]
+    assert len(peer.connection.streams) == 100
+    assert peer.message(b"one", 1) == [b"one"]
+
+
+def test_content_length_must_fit() -> None:
+    """Less or more body than announced breaks the stream, not the connection."""
+    for body in (b"12", b"1234"):
+        peer = Peer()
+        peer.headers(1, [*_post(), ("content-length", "3")])
+        found = peer.data(body, flags=END_STREAM)
+        assert [event.code for event in found if isinstance(event, Closed)] == [Code.PROTOCOL_ERROR]
+        assert peer.broken() is None
+
+
+def _post() -> list[tuple[str, str]]:
+    return [(":method", "POST"), (":scheme", "http"), (":path", "/a/b"), ("content-type", "application/grpc")]
+
+
+def test_leaving_refuses_new_streams_and_keeps_old_ones() -> None:
+    """After our GOAWAY a new stream is refused; the open one goes on."""
+    peer = Peer()
+    peer.headers(1)
+    peer.connection.leave()
+    assert [sent.kind for sent in peer.frames()] == [Kind.GOAWAY]
+    peer.headers(3)
+    assert peer.reset_codes() == [Code.REFUSED_STREAM]
+    assert peer.message(b"one") == [b"one"]
+
+
+def test_peers_goaway_and_unknown_settings_are_taken_in() -> None:
+    """The first is told, the second ignored."""
+    peer = Peer()
+    (event,) = peer.feed(goaway_frame(0, Code.NO_ERROR) + frame(Kind.SETTINGS, 0, payload=b"\0\x63\0\0\0\1"))
+    assert isinstance(event, PeerLeaves)
+    assert peer.broken() is None
+
+
+def test_late_frames_of_a_stream_that_we_reset_are_ignored() -> None:
+    """The peer may not have seen it yet."""
+    peer = Peer()
+    peer.headers()
+    peer.connection.reset(1, Code.CANCEL)
+    assert peer.data(b"late") == []
+    assert peer.broken() is None
+
+
+def test_sending_on_a_stream_that_is_gone_is_harmless() -> None:
+    """Its ``Closed`` is on the way while the owner still acts on earlier events."""
+    sending = Peer().connection.sending
+    sending.begin(1, RESPONSE_HEADERS)
+    assert sending.send(1, b"x")
+    assert sending.admit(1, 1) is None
+    sending.finish(1, trailers(0))
+    assert sending.take() == b""
