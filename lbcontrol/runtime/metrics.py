@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.registry import Collector
 
 from lbcontrol.model.endpoints import Health
 from lbcontrol.model.rendering import ResourceType
@@ -22,16 +23,34 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """Buckets of every histogram of durations."""
 
 
+class _Settling(Collector):
+    """Has no series; makes those that come after it exact."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def collect(self) -> Iterable[Metric]:
+        for call in self.calls:
+            call()
+        return ()
+
+
 class Metrics:
     """The families of one process. Every series with a closed label set exists from the start with 0."""
 
     def __init__(self) -> None:
         """Make all families in a fresh registry."""
         self.registry = CollectorRegistry()
+        self._settling = _Settling()
+        self.registry.register(self._settling)  # First of all, so that it is asked first.
         self._process()
         self._sources()
         self._engine()
         self._push()
+
+    def settle_with(self, settle: Callable[[], None]) -> None:
+        """Call ``settle`` before every collection: whoever counts very often may keep the count until then."""
+        self._settling.calls.append(settle)
 
     def render(self) -> bytes:
         """Return all series in Prometheus' text format."""

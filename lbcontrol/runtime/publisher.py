@@ -28,7 +28,7 @@ from lbcontrol.runtime.rendering import Entry, Job, Key, Renderer, ResourceCache
 from lbcontrol.runtime.stand_ins import StandIns
 from lbcontrol.runtime.supervision import Supervisor
 from lbcontrol.runtime.view import PublishedView, ViewParts
-from lbcontrol.runtime.views import Change, Encode, Follower
+from lbcontrol.runtime.views import Change, Encode
 from lbcontrol.runtime.worker import BIG, Background
 
 ViewKey = tuple[Capabilities, str, str]
@@ -223,7 +223,7 @@ class Publisher:
 
     def _tell(self, view: PublishedView, changes: Iterable[tuple[Change, bool]]) -> None:
         tellings = view.followers.tellings(in_order(changes))
-        self._supervisor.each("follower", (partial(_told, *telling) for telling in tellings.items()))
+        self._supervisor.each("follower", (partial(each.changed, told) for each, told in tellings.items()))
 
     # Parking and counting.
 
@@ -243,7 +243,3 @@ class Publisher:
 
     def _is_followed(self, what: Change) -> bool:
         return any(view.followers.has(what) for view in self._all())
-
-
-def _told(follower: Follower, changes: tuple[Change, ...]) -> None:
-    follower.changed(changes)

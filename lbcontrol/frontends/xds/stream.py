@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lbcontrol.frontends.status import OK, status_of
+from lbcontrol.frontends.xds.broadcast import Broadcast, is_plain, is_quiet
 from lbcontrol.frontends.xds.limits import (
     Bucket,
     XdsLimits,
     check_count,
-    check_request,
     check_types,
     reason_of,
 )
@@ -89,6 +89,7 @@ class Shared:
     chance: random.Random
     streams: dict[AdsStream, None]
     """Open streams, oldest first; the transport limits their number."""
+    broadcast: Broadcast
 
 
 class AdsStream:
@@ -167,7 +168,7 @@ class AdsStream:
 
     def changed(self, changes: Sequence[Change]) -> None:
         """Mark what may be new, and send it if the outlet takes it."""
-        if self.scope is None:
+        if self.scope is None or (is_plain(changes) and self._send_news(changes, self.scope)):
             return
         for type_, name in changes:
             sub = self._subs.get(type_)
@@ -179,6 +180,23 @@ class AdsStream:
             elif sub.stir(name, self.scope):
                 self._shared.meter.replaced.inc()
         self._flush()
+
+    def _send_news(self, changes: Sequence[Change], scope: Scope) -> bool:
+        """Send what one change came to for streams like this one; False: take the long way."""
+        name = changes[0][1]
+        sub = self._subs.get(ResourceType.ENDPOINTS)
+        if sub is None or self._outlet is None or self._blocked or self._flushing or not is_quiet(self._subs):
+            return False
+        shared, encode = self._shared, self._variant.encode
+        news = shared.broadcast.news(changes, scope, encode=encode)
+        if news is None or not sub.awaits(name, news.resource):
+            return False
+        payload, nonce = shared.responses.payload(encode, news.content, after=sub.nonce)
+        if not self._outlet.offer(payload):
+            return False
+        sub.tell(news.resource, nonce, mark=news.mark, now=shared.scheduler.now())
+        shared.meter.pushed(ResourceType.ENDPOINTS, payload.size)
+        return True
 
     # --- requests
 
@@ -194,7 +212,6 @@ class AdsStream:
             self._outlet.resume_reading()
 
     def _take(self, request: Request) -> None:
-        check_request(request, self._shared.limits)
         scope = self.scope or self._introduce(request)
         type_ = TYPES.get(request.type_url)
         if type_ is None:

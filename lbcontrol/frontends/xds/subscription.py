@@ -172,6 +172,17 @@ class Subscription:
             entry.refusal.version = ""
         return found
 
+    def awaits(self, name: str, resource: Resource) -> bool:
+        """True when ``resource`` is news of a name the client holds, and has not rejected, another version of."""
+        entry = self.entries.get(name)
+        return (
+            entry is not None
+            and entry.told is not None
+            and entry.refusal is None
+            and entry.version != resource.version
+            and name in self.names
+        )
+
     def holds(self, resource: Resource, scope: Scope) -> bool:
         """True when the client has these bytes; what it brought along counts as acknowledged."""
         entry = self.entries.get(resource.name)
@@ -210,6 +221,14 @@ class Subscription:
         self.due = False
         self.touched = bool(self.dirty or self.owed or self.held)
 
+    def tell(self, resource: Resource, nonce: int, *, mark: Mark | None, now: float) -> None:
+        """Note that a response with just ``resource`` is on its way, where nothing else waits: ``sent`` in short."""
+        self.nonce = nonce
+        if len(self.pending) >= MOST_PENDING:
+            del self.pending[next(iter(self.pending))]
+        self.pending[nonce] = (resource,)
+        self._told(resource, nonce, mark=mark, now=now)
+
     def _told(self, resource: Resource, nonce: int, *, mark: Mark | None, now: float) -> None:
         entry = self.entries.setdefault(resource.name, Entry())
         if entry.version != resource.version:
@@ -222,8 +241,9 @@ class Subscription:
         """Return what a verdict on ``nonce`` is about; what was sent before it and never judged counts as accepted."""
         if nonce not in self.pending:
             return ()
-        for older in [each for each in self.pending if each < nonce]:
-            self.accept(self.pending.pop(older), older)
+        if len(self.pending) > 1:
+            for older in [each for each in self.pending if each < nonce]:
+                self.accept(self.pending.pop(older), older)
         judged = self.pending.pop(nonce)
         self.pending = self.pending or {}
         return judged
