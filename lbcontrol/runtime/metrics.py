@@ -19,7 +19,7 @@ VERDICTS = ("ack", "nack", "stale")
 CAUSES = ("endpoints", "health", "weight", "drain", "policy", "restored", "removed")
 PARTS = ("engine", "hub", "compile", "follower", "subscriber", "source", "persistence", "transport")
 """Where an exception that nobody expected was caught."""
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Buckets of every histogram of durations."""
 
 

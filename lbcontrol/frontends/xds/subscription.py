@@ -87,6 +87,8 @@ class Subscription:
 
     def stir(self, name: str, scope: Scope) -> bool:
         """Mark a name; True when an earlier change of it was not sent yet, and so is skipped."""
+        if name not in self.names and not self.wildcard:
+            return False  # It was dropped while this stream waited to be told.
         self.touched = True
         replaced = name in self.dirty
         self.dirty[name] = None
