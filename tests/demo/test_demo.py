@@ -70,9 +70,8 @@ def test_terminal_is_given_back_after_ctrl_c() -> None:
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-    own = ["setsid", "--ctty", "--wait", lbcontrol(), "demo"]
-    with subprocess.Popen(own, **ends, env={**os.environ, "TERM": "xterm"}) as process:
+    own, env = ["setsid", "--ctty", "--wait", lbcontrol(), "demo"], {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(own, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process:
         shown = read_until(ours, "q quit")
         os.write(ours, b"k")
         shown += read_until(ours, "a killed")
