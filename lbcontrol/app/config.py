@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbcontrol.app.config_document import KIND, LATER_BUSES, LATER_TRANSPORTS, ServerDocument, listen_of
+from lbcontrol.app.config_document import KIND, LATER_BUSES, ServerDocument, listen_of, probe_of
 from lbcontrol.app.config_sources import FILE, REGISTRY, SourceConfig, read_sources, source
 from lbcontrol.model.errors import ConfigError
 from lbcontrol.model.findings import Finding
@@ -23,7 +23,6 @@ SOCKET = "admin.sock"
 """Name of the operators' socket in the state directory."""
 GRPC, ADMIN, PROBE = (Listen("127.0.0.1", port) for port in (18000, 18001, 18002))
 """Where the server listens unless told otherwise; to operators only without a state directory."""
-PROBE_PATH = RefusalError("LB115", "the probe listener is a Unix socket", do="write it as IP:PORT: it speaks HTTP")
 NOT_STARTED = "the server does not start"
 """Effect of every finding here."""
 
@@ -41,6 +40,8 @@ class ServerConfig:
     """The self-registration source is always one of them."""
     state_dir: Path | None
     insecure: bool
+    transport: str
+    """A key of ``TRANSPORTS``."""
     origin: str = ""
     """The file it was read from; empty for none."""
 
@@ -69,6 +70,7 @@ def load(path: str | None, *, sources_path: str | None, overrides: Mapping[str, 
         sources=tuple(_sources(document, sources, base=base, sources_path=sources_path)),
         state_dir=state_dir.absolute() if state_dir else None,
         insecure=document.insecure or bool(overrides.get("insecure")),
+        transport=overrides.get("transport") or document.transport,
         origin=path or "",
     )
     if told.findings:
@@ -123,7 +125,7 @@ def _read(file: Path) -> tuple[ServerDocument, list[SourceConfig]]:
         raise _refused(file, problems)
     document, wrong = checked(ServerDocument, root)
     sources, wrong_sources = read_sources(root)
-    problems += [_later(root, each) for each in wrong] + wrong_sources + list(_misplaced(root, document))
+    problems += [_later(root, each) for each in wrong] + wrong_sources
     if problems or document is None:
         raise _refused(file, problems)
     return document, sources
@@ -151,19 +153,12 @@ def _shape_problems(roots: list[object]) -> Iterator[Problem]:
 def _later(root: Fields, problem: Problem) -> Problem:
     """Say of a value that a later version accepts that it is not supported yet."""
     loc = tuple(problem.label.split("."))
-    later = {("bus", "type"): LATER_BUSES, ("transport",): LATER_TRANSPORTS}.get(loc, ())
+    later = LATER_BUSES if loc == ("bus", "type") else ()
     value = value_at(root, *loc)
     if value not in later:
         return problem
     refusal = RefusalError("LB107", f"{problem.label} {value} is {NOT_YET}", why=problem.refusal.why, do="take it out")
     return dataclasses.replace(problem, refusal=refusal)
-
-
-def _misplaced(root: Fields, document: ServerDocument | None) -> Iterator[Problem]:
-    probe = document.listen.probe if document is not None else None
-    if probe is not None and probe.path is not None:
-        loc = ("listen", "probe")
-        yield Problem(line_of(root, loc), ".".join(loc), PROBE_PATH)
 
 
 class _Told:
@@ -184,12 +179,9 @@ class _Told:
         if not text:
             return None
         try:
-            listen = listen_of(text)
+            listen = probe_of(text) if key == "listen.probe" else listen_of(text)
         except RefusalError as error:
             self._refuse(key, error)
-            return None
-        if key == "listen.probe" and listen.path is not None:
-            self._refuse(key, PROBE_PATH)
             return None
         return _based(listen, Path())
 

@@ -17,8 +17,6 @@ LATER_SOURCES = ("kubernetes", "consul", "dns")
 """Types of sources of the vocabulary that this version cannot watch."""
 LATER_BUSES = ("nats", "unix")
 """Types of buses of the vocabulary that this version cannot use."""
-LATER_TRANSPORTS = ("http2",)
-"""Transports of the vocabulary that this version does not have."""
 
 
 def _text(value: object, what: str) -> str:
@@ -42,6 +40,18 @@ def listen_of(value: object) -> Listen:
         raise RefusalError("LB115", what, do=do) from error
 
 
+def probe_of(value: object) -> Listen:
+    """Read where to listen for HTTP.
+
+    Raises:
+        RefusalError: it is no such place, or a Unix socket (LB115).
+    """
+    listen = listen_of(value)
+    if listen.path is not None:
+        raise RefusalError("LB115", "the probe listener is a Unix socket", do="write it as IP:PORT: it speaks HTTP")
+    return listen
+
+
 def _path(value: object) -> Path:
     text = _text(value, "the path")
     if "\0" in text:
@@ -62,6 +72,8 @@ def _network(value: object) -> str:
 
 ListenText = Annotated[Listen, PlainValidator(listen_of), WithJsonSchema({"type": "string"})]
 """``IP:PORT``, ``[IPv6]:PORT`` or ``unix:PATH``."""
+ProbeText = Annotated[Listen, PlainValidator(probe_of), WithJsonSchema({"type": "string"})]
+"""``IP:PORT`` or ``[IPv6]:PORT``."""
 PathText = Annotated[Path, PlainValidator(_path), WithJsonSchema({"type": "string"})]
 """A path; a relative one begins at the configuration file's directory."""
 NetworkText = Annotated[str, PlainValidator(_network), WithJsonSchema({"type": "string"})]
@@ -77,7 +89,7 @@ class ListenDocument(Part):
     """Clients: xDS, the native API, health, reflection. Default 127.0.0.1:18000."""
     admin: ListenText | None = None
     """Operators. Default the Unix socket admin.sock in stateDir, or 127.0.0.1:18001 without one."""
-    probe: ListenText | None = None
+    probe: ProbeText | None = None
     """/livez, /readyz and /metrics over HTTP; not a Unix socket. Default 127.0.0.1:18002."""
     web: NotYet = None
     """The dashboard."""
@@ -90,6 +102,10 @@ class LimitsDocument(Part):
     """Calls of clients at a time; more are refused with RESOURCE_EXHAUSTED."""
     streams_per_connection: Count = 100
     """Concurrent streams of one connection; a client waits with more."""
+    connections: Count = 20_000
+    """Connections of clients at a time, at most 256 fewer than the process may open files; with transport http2."""
+    connections_per_address: Count = 4_096
+    """Connections of one IP address at a time; with transport http2."""
     stream_max_age: Duration = 1_800.0
     """Age at which a stream is ended, give or take a fifth. Default 30m."""
     names_per_stream: Count = 10_000
@@ -139,8 +155,8 @@ class ServerDocument(Part):
     """Least time between two updates that move only weights. Default 1s."""
     bus: BusDocument = BusDocument(type="memory")
     """What carries decisions between processes."""
-    transport: Literal["grpcio"] = "grpcio"
-    """What speaks HTTP/2 with clients."""
+    transport: Literal["http2", "grpcio"] = "grpcio"
+    """What speaks HTTP/2 with clients and operators: http2, our own server, or grpcio, gRPC's. Default grpcio."""
     tls: NotYet = None
     """Certificates of the listeners."""
     authorization: NotYet = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -12,7 +12,7 @@ from lbcontrol.app.config_sources import REGISTRY
 from lbcontrol.app.operations import OperationsParts, ServerOperations
 from lbcontrol.engine.compile import kind_of
 from lbcontrol.frontends.admin import AdminFrontEnd
-from lbcontrol.frontends.admin_ports import ServerInfo
+from lbcontrol.frontends.admin_ports import ClientView, ServerInfo
 from lbcontrol.frontends.health import HealthFrontEnd
 from lbcontrol.frontends.native import NativeFrontEnd, NativeParts
 from lbcontrol.frontends.native_ports import NativeLimits
@@ -39,7 +39,8 @@ class Faces:
 def build_faces(core: Core) -> Faces:
     """Build every front end on ``core``."""
     authorizer, scheduler = core.ground.authorizer, core.ground.scheduler
-    xds, native = _xds(core), _native(core)
+    xds = _xds(core)
+    native = _native(core, others=xds.client_views)
     operations = _operations(core, (xds, native))
     health = HealthFrontEnd(core.directory, authorizer)
     admin = AdminFrontEnd(operations, core.directory, authorizer, clock=scheduler)
@@ -72,7 +73,7 @@ def _xds(core: Core) -> XdsFrontEnd:
     )
 
 
-def _native(core: Core) -> NativeFrontEnd:
+def _native(core: Core, *, others: Callable[[], Sequence[ClientView]]) -> NativeFrontEnd:
     document = core.ground.config.document
     registrar = next(each.source for each in core.sources if each.type == REGISTRY)
     return NativeFrontEnd(
@@ -89,6 +90,7 @@ def _native(core: Core) -> NativeFrontEnd:
             ),
             document.registration.allow,
             core.ground.metrics,
+            others,
         )
     )
 

@@ -10,7 +10,7 @@ import structlog
 from lbcontrol.app.assembly import Core
 from lbcontrol.app.faces import Faces
 from lbcontrol.app.probe import Probe, Readiness, serve_probe
-from lbcontrol.transport.grpcio import Server, serve
+from lbcontrol.transport.binding import Server, binding
 from lbcontrol.transport.streams import StreamLimits
 
 _log = structlog.get_logger("lbcontrol.listeners")
@@ -38,7 +38,14 @@ class Listeners:
         """
         config, metrics = self._core.ground.config, self._core.ground.metrics
         limits = config.document.limits
-        clients = StreamLimits(limits.streams, limits.streams_per_connection, limits.stream_max_age)
+        clients = StreamLimits(
+            streams=limits.streams,
+            streams_per_connection=limits.streams_per_connection,
+            connections=limits.connections,
+            connections_per_address=limits.connections_per_address,
+            max_age=limits.stream_max_age,
+        )
+        serve = binding(config.transport)
         try:
             self._probe = await serve_probe(config.probe, self._readiness, metrics=metrics.render)
             for methods, listen, most in (
@@ -53,7 +60,7 @@ class Listeners:
             await self._close(0.0)
             raise
         admin, grpc = (str(server.listen) for server in self._servers)
-        _log.info("listening", grpc=grpc, admin=admin, probe=str(self._probe.listen))
+        _log.info("listening", grpc=grpc, admin=admin, probe=str(self._probe.listen), transport=config.transport)
 
     async def close(self, grace: float, *, hurried: Callable[[], Awaitable[None]]) -> None:
         """Stop accepting, end streams spread over ``grace`` seconds, at once when ``hurried`` comes true."""

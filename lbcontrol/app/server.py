@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import random
+import resource
 from collections.abc import AsyncIterator, Coroutine
 
 import structlog
@@ -41,6 +42,7 @@ async def serve(config: ServerConfig, stop: StopOrder) -> int:
     loop = asyncio.get_running_loop()
     stop.attach(loop)
     logs.configure()
+    _open_all_files()
     for listen in (config.grpc, config.admin, config.probe):
         check_exposure(str(listen), authenticated=False, insecure=config.insecure)
     core = assemble(lay_ground(config, loop))
@@ -132,6 +134,13 @@ class Server:
             undo()
         seconds = round(self._core.ground.scheduler.now() - began, 3)
         _log.info("ready", services=len(directory.decisions()), seconds=seconds)
+
+
+def _open_all_files() -> None:
+    """Let this process open as many files as it may: each connection is one, and the usual limit is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _announce(core: Core) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lookaside.api import METHODS
@@ -10,7 +11,7 @@ from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
 from lbcontrol.frontends.admin_ports import ClientView, Told
 from lbcontrol.frontends.native_check import checked_name, checked_profile, unknown_error
-from lbcontrol.frontends.native_encode import Encoder, mark_message, profile_of
+from lbcontrol.frontends.native_encode import Encoder, duration, mark_message, profile_of
 from lbcontrol.frontends.native_load import LoadStream
 from lbcontrol.frontends.native_meter import NativeMeter
 from lbcontrol.frontends.native_ports import Directory, LoadSink, NativeClient, NativeLimits, Registrar
@@ -45,6 +46,8 @@ class NativeParts:
     registration_allow: tuple[str, ...] = ()
     """Networks (CIDR) whose addresses a peer may register beside its own."""
     metrics: Metrics = field(default_factory=Metrics)
+    others: Callable[[], Sequence[ClientView]] = tuple
+    """Clients of the other protocols, which ListServices counts too."""
 
 
 class NativeFrontEnd:
@@ -132,17 +135,21 @@ class NativeFrontEnd:
         after = [d for d in decisions if d.service > request.page_token and self._may_read(peer, d)]
         page = after[:size]
         more = page[-1].service if len(after) > size else ""
-        return pb.ListServicesResponse(services=[self._summary(each) for each in page], next_page_token=more)
+        views = (*self.client_views(), *self._parts.others())
+        following = Counter(name for view in views for name in {each.service for each in view.subscriptions})
+        services = [self._summary(each, following) for each in page]
+        return pb.ListServicesResponse(services=services, next_page_token=more)
 
-    def _summary(self, decision: Decision) -> pb.ServiceSummary:
+    def _summary(self, decision: Decision, following: Counter[str]) -> pb.ServiceSummary:
         endpoints = {e.address: e for a in decision.assignments.values() for e in a.endpoints}.values()
-        names = {decision.service, *decision.aliases}
+        changed_at = self._parts.directory.changed_at(decision.service)
         return pb.ServiceSummary(
             name=decision.service,
             aliases=decision.aliases,
             mark=mark_message(decision.mark),
             serving=sum(endpoint.health.takes_new_work for endpoint in endpoints),
             endpoints=len(endpoints),
-            clients=sum(any(s.name in names for s in client.subscriptions) for client in self.clients()),
+            clients=sum(following[name] for name in (decision.service, *decision.aliases)),
             stale_sources=decision.stale_sources,
+            age=None if changed_at is None else duration(self._parts.clock.now() - changed_at),
         )

@@ -45,6 +45,10 @@ class Directory(Protocol):
         """Return the newest decision of every service that exists."""
         ...
 
+    def changed_at(self, service: str) -> float | None:
+        """Return the monotonic time at which its assignments last changed; None when that was before the start."""
+        ...
+
     def watch(self, name: str, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` whenever an answer about ``name`` may differ ("": readiness); returns the undo."""
         ...

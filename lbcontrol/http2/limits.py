@@ -40,8 +40,6 @@ class Limits:
     settings: tuple[float, float] = (10.0, 0.1)
     pings: tuple[float, float] = (10.0, 0.1)
     """Each DATA or HEADERS frame we send allows one more: clients measure bandwidth with PINGs."""
-    control_bytes: int = 16_384
-    """Bytes of control frames that wait to be written; beyond it nothing more is read."""
 
 
 class Bucket:

@@ -13,21 +13,24 @@ class Catalog:
     def __init__(self) -> None:
         """Begin empty."""
         self._services: dict[str, Decision] = {}
-        self._aliases: dict[str, str] = {}
+        self._claims: dict[str, dict[str, None]] = {}
+        """Alias to the services that have it, the first one first: the next owner may speak before the last lets go."""
 
     def put(self, decision: Decision) -> frozenset[str]:
         """Take a decision, or drop a removed service; return every name whose answer may differ."""
         service = decision.service
         old = self._services.pop(service, None)
         before = old.aliases if old is not None else ()
-        for alias in before:
-            if self._aliases.get(alias) == service:
-                del self._aliases[alias]
+        kept = () if decision.removed else decision.aliases
+        for alias in set(before).difference(kept):
+            self._claims[alias].pop(service)
+            if not self._claims[alias]:
+                del self._claims[alias]
         if decision.removed:
             return frozenset((service, *before))
         self._services[service] = decision
         for alias in decision.aliases:
-            self._aliases.setdefault(alias, service)
+            self._claims.setdefault(alias, {})[service] = None
         return frozenset((service, *before, *decision.aliases))
 
     def service(self, name: str) -> Decision | None:
@@ -37,7 +40,7 @@ class Catalog:
     def decision(self, name: str) -> Decision | None:
         """Return the decision of a service or alias."""
         found = self._services.get(name)
-        return found if found is not None else self._services.get(self._aliases.get(name, ""))
+        return found if found is not None else self._services.get(next(iter(self._claims.get(name, ())), ""))
 
     def decisions(self) -> Sequence[Decision]:
         """Return every decision, in no order."""
@@ -49,4 +52,4 @@ class Catalog:
 
     def names(self) -> list[str]:
         """Return services and aliases, sorted."""
-        return sorted({*self._services, *self._aliases})
+        return sorted({*self._services, *self._claims})

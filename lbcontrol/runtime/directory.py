@@ -49,6 +49,7 @@ class Directory:
         self._supervisor = Supervisor(metrics, scheduler)
         self._metrics = metrics
         self._catalog = Catalog()
+        self._changed_at: dict[str, float] = {}
         self._watchers: dict[str, dict[object, Callable[[], None]]] = {}
         self._pace = Pace(interval=interval)
         self._timer: Timer | None = None
@@ -73,6 +74,10 @@ class Directory:
         """Return the newest decision of every service that exists."""
         return self._catalog.decisions()
 
+    def changed_at(self, service: str) -> float | None:
+        """Return the monotonic time at which its assignments last changed; None when that was before the start."""
+        return self._changed_at.get(service)
+
     def watch(self, name: str, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` whenever an answer about ``name`` may differ ("": readiness); returns the undo."""
         key = object()
@@ -90,6 +95,7 @@ class Directory:
 
     def receive(self, decision: Decision) -> None:
         """Take a decision from the bus."""
+        self._date(decision)
         names = self._catalog.put(decision)
         if decision.cause == RESTORED and not self._restored:
             self._restored = True
@@ -98,6 +104,14 @@ class Directory:
         for name in names & self._watchers.keys():
             self._pace.want(name, decision.urgency, now=now)
         self._arm()
+
+    def _date(self, decision: Decision) -> None:
+        """Note when the assignments change; what was restored, or decided again as it was, is as old as before."""
+        before = self._catalog.service(decision.service)
+        if decision.removed:
+            self._changed_at.pop(decision.service, None)
+        elif decision.cause != RESTORED and (before is None or before.assignments != decision.assignments):
+            self._changed_at[decision.service] = self._scheduler.now()
 
     def sources_changed(self) -> None:
         """Tell those who watch readiness, or a name that is no longer, or only now, unknown."""

@@ -97,9 +97,12 @@ class PublishedView:
 
     def missing(self, type: ResourceType, name: str) -> Resource | Absence:  # noqa: A002  (field's term)
         """Return what a client is told of a name that does not exist for it."""
-        if not self.capabilities.stand_in:
-            return Absence.UNKNOWN
-        return self._parts.stand_ins.stand_in(type, name, capabilities=self.capabilities)
+        answer: Resource | Absence = Absence.UNKNOWN
+        if not self._parts.knowledge.settled:
+            answer = Absence.WAITING
+        elif self.capabilities.stand_in:
+            answer = self._parts.stand_ins.stand_in(type, name, capabilities=self.capabilities)
+        return self._noted((type, name), answer)
 
     def names(self, type: ResourceType) -> Sequence[str] | None:  # noqa: A002  (field's term)
         """Return every published name of a type, sorted; None while names may be missing."""
@@ -190,8 +193,8 @@ class PublishedView:
             if name == ALL:
                 if self.names(type_) != before.get(type_):
                     changes.append(what)
-            elif self._find(type_, name) is None:
-                last = self._answers.get(what)
+            elif what in self._answers:
+                last = self._answers[what]
                 if self._absent(type_, name) is not last:
                     changes.append(what)
         return changes
@@ -224,9 +227,12 @@ class PublishedView:
         knowledge = self._parts.knowledge
         elsewhere = knowledge.settled and self._parts.catalog.decision(name) is not None
         gone = elsewhere or knowledge.is_unknown(name)
-        answer = self.missing(type, name) if gone else Absence.WAITING
-        if self.followers.has((type, name)):
-            self._answers[type, name] = answer
+        return self.missing(type, name) if gone else self._noted((type, name), Absence.WAITING)
+
+    def _noted(self, what: Change, answer: Resource | Absence) -> Resource | Absence:
+        """Remember what followers of an absent name were told, to tell them when it is no longer true."""
+        if self.followers.has(what):
+            self._answers[what] = answer
         return answer
 
     def _all_names(self, type: ResourceType) -> tuple[str, ...]:  # noqa: A002  (field's term)

@@ -52,6 +52,10 @@ class StreamLimits:
     """Calls at a time; more are refused with RESOURCE_EXHAUSTED."""
     streams_per_connection: int = 100
     """A client waits with more."""
+    connections: int = 20_000
+    """At a time, and never more than the process has descriptors for (http2; grpcio has no such limit)."""
+    connections_per_address: int = 4_096
+    """Of one IP address at a time (http2)."""
     max_age: float = 1_800.0
     """Seconds after which a stream is ended, so that clients spread over replicas again."""
     age_jitter: float = 0.2

@@ -19,6 +19,7 @@ REGISTRIES = {
     "lbcontrol.probes": "PROBES",
     "lbcontrol.stores": "STORES",
     "lbcontrol.buses": "BUSES",
+    "lbcontrol.transport": "TRANSPORTS",
 }
 """Where one line per implementation stands; a package that is not there yet has none."""
 

@@ -19,6 +19,7 @@ from lbcontrol.transport import grpcio
 from lbcontrol.transport.http2 import server as http2
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
+from tests.support.aio import calm
 
 Server: TypeAlias = "grpcio.Server | http2.Server"
 SERVES: dict[str, Callable[..., Awaitable[Server]]] = {"grpcio": grpcio.serve, "http2": http2.serve}
@@ -133,13 +134,14 @@ async def served(
     methods = [Method(STREAM, stream=begin, max_message_bytes=10 * MOST)]
     methods.append(Method(UNARY, unary=_unary, max_message_bytes=MOST))
     scheduler = clock or LoopScheduler(asyncio.get_running_loop())
-    server = await SERVES[chosen.get()](
-        methods, listen, scheduler=scheduler, metrics=metrics, limits=limits, protocols={STREAM: "native"}
-    )
-    try:
-        yield Served(server, metrics, handlers=handlers)
-    finally:
-        await server.stop(0.0)
+    async with calm():
+        server = await SERVES[chosen.get()](
+            methods, listen, scheduler=scheduler, metrics=metrics, limits=limits, protocols={STREAM: "native"}
+        )
+        try:
+            yield Served(server, metrics, handlers=handlers)
+        finally:
+            await server.stop(0.0)
 
 
 Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ from lookaside.api.lbcontrol.v1 import admin_service_pb2
 from tests.support.procs import Proc, free_port
 
 _POLL_SECONDS = 0.05
+_TRANSPORT = os.environ.get("LBCONTROL_TEST_TRANSPORT", "")
+"""Transport on which every test runs that does not choose one itself; empty for the product's default."""
 _DRAIN = "/lbcontrol.v1.AdminService/Drain"
 
 
@@ -42,10 +45,12 @@ def run_cli(*args: str) -> str:
 class ControlPlane:
     """One control plane on fixed ports and one directory of files, so that it can be restarted."""
 
-    def __init__(self, home: Path, *, state: bool = False) -> None:
+    def __init__(self, home: Path, *, state: bool = False, transport: str = _TRANSPORT) -> None:
         """Keep files and log under `home`, and with `state` a state directory; nothing is started yet."""
         self.files, self.log = home / "lbcontrol.d", home / "lbcontrol.log"
         self.flags: tuple[str, ...] = ("--state-dir", str(home / "state")) if state else ()
+        if transport:
+            self.flags += ("--transport", transport)
         self.files.mkdir(parents=True)
         self.grpc, self.admin, self.probe = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.proc: Proc | None = None

@@ -12,6 +12,8 @@ import grpc
 import grpc.aio
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
+from tests.support.aio import calm
+
 WATCH = "/lbcontrol.v1.LookasideService/WatchAssignments"
 
 
@@ -24,6 +26,11 @@ class Watcher:
         self.last = first
         self.ended_at = 0.0
         """Monotonic seconds."""
+
+    async def next(self) -> pb.WatchAssignmentsResponse:
+        """Return the next answer."""
+        self.last = await self._call.read()
+        return self.last
 
     async def end(self) -> grpc.aio.AioRpcError:
         """Read to the end of the stream, which is an error."""
@@ -38,7 +45,7 @@ class Watcher:
 @contextlib.asynccontextmanager
 async def watching(target: str, service: str, *, count: int = 1) -> AsyncIterator[list[Watcher]]:
     """Watch ``service`` with as many clients; each has its first answer."""
-    async with contextlib.AsyncExitStack() as stack:
+    async with calm(), contextlib.AsyncExitStack() as stack:
         yield await asyncio.gather(*(_open(stack, target, service) for _ in range(count)))
 
 

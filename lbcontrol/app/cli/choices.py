@@ -49,6 +49,13 @@ class Language(enum.StrEnum):
     ENVOY = "envoy"
 
 
+class Transport(enum.StrEnum):
+    """What speaks HTTP/2."""
+
+    HTTP2 = "http2"
+    GRPCIO = "grpcio"
+
+
 class Until(enum.StrEnum):
     """What to wait for."""
 

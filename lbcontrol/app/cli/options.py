@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from lbcontrol.app.cli import completion
-from lbcontrol.app.cli.choices import Color, Document, Format, Language, Report, Until
+from lbcontrol.app.cli.choices import Color, Document, Format, Language, Report, Transport, Until
 from lbcontrol.app.cli.words import duration
 
 
@@ -106,6 +106,10 @@ class Serve(Common):
             "--state-dir", envvar="LBCONTROL_STATE_DIR", metavar="DIR", help="What survives a restart lives here."
         ),
     ] = ""
+    transport: Annotated[
+        Transport | None,
+        typer.Option("--transport", help="What speaks HTTP/2.", show_default="the server file's, else grpcio"),
+    ] = None
     insecure: Annotated[bool, typer.Option("--insecure", help="Allow plaintext without login beyond this machine.")] = (
         False
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lbcontrol.frontends.xds.nonces import NONE
 from lbcontrol.model.assignment import Mark
 from lbcontrol.model.rendering import Resource
+from lbcontrol.runtime.views import Absence
 
 GONE = "-"
 """Stands for a version where the client was told, or must assume, that there is no such resource."""
@@ -51,6 +52,13 @@ class Entry:
     since: float | None = None
     """Monotonic time of the oldest change without an ACK."""
     refusal: Refusal | None = None
+
+    @property
+    def standing(self) -> Resource | Absence:
+        """What the client was told, which stands while nothing can be said anew."""
+        if self.told is not None:
+            return self.told
+        return Absence.UNKNOWN if self.version == GONE else Absence.WAITING
 
 
 def park(entry: Entry, resource: Resource, *, cause: str, nonce: int, now: float) -> Refusal:

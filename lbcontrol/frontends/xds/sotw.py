@@ -55,6 +55,7 @@ def _apply_names(sub: Subscription, request: Request, scope: Scope) -> None:
     if gained or begins:
         sub.due = True
         sub.owe(gained)
+    sub.touched = sub.touched or sub.due  # A set may have waited for a name that is not wanted any more.
 
 
 def _answer_warming(sub: Subscription) -> None:

@@ -162,8 +162,10 @@ class Subscription:
         """Return what the client should hold of ``name``: in place of what it rejected the last good one."""
         found = scope.find(self.type, name)
         entry = self.entries.get(name)
-        if entry is None or isinstance(found, Absence):
+        if entry is None:
             return found
+        if isinstance(found, Absence):
+            return entry.standing if found is Absence.WAITING else found
         if entry.refusal is not None:
             if entry.refusal.version == found.version:
                 return entry.good or Parked.PARKED

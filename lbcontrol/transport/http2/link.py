@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from lbcontrol.http2.grpc import RESPONSE_HEADERS, is_grpc, metadata_of, timeout
 from lbcontrol.model.clients import Peer
 from lbcontrol.runtime.ports import Method, Status, StatusCode
 from lbcontrol.transport.http2.calls import LATE, StreamCall, UnaryCall, status_block
-from lbcontrol.transport.reasons import CLIENT, SLOW, TOO_LARGE
+from lbcontrol.transport.reasons import CLIENT, MAX_AGE, SLOW, TOO_LARGE
 
 if TYPE_CHECKING:
     from lbcontrol.transport.http2.server import Shared
@@ -38,6 +37,10 @@ WRITE_SECONDS = 60.0
 HIGH_WATER = 65_536
 """Unsent bytes above which nothing more is offered, and nothing more is read."""
 PING_DATA = b"lbctrl\0\0"
+OVERDUE = {"preface": Code.SETTINGS_TIMEOUT, "header_block": Code.ENHANCE_YOUR_CALM}
+"""What GOAWAY says of a peer that let a time pass; of the others that nothing is wrong."""
+MAPPED = "::ffff:"
+"""How an IPv6 socket writes an IPv4 address."""
 
 
 def message_limit(methods: Mapping[str, Method], fields: Fields) -> int:
@@ -50,9 +53,11 @@ def message_limit(methods: Mapping[str, Method], fields: Fields) -> int:
 class Http2Link(asyncio.BufferedProtocol):
     """A connection and its calls."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, address: str) -> None:
         """Wait for the socket; everything that all connections share is in ``shared``."""
         self._shared = shared
+        self.address = address
+        """Whose seat this connection has."""
         self.connection = Connection(shared.limits, message_limit=shared.message_limit)
         self.blocked = False
         self._transport: asyncio.Transport | None = None
@@ -61,6 +66,7 @@ class Http2Link(asyncio.BufferedProtocol):
         self._opened_at = self._read_at = self._used_at = shared.now()
         self._blocked_at = 0.0
         self._pinged_at: float | None = None
+        self._leaving = False
 
     # What asyncio calls.
 
@@ -139,6 +145,8 @@ class Http2Link(asyncio.BufferedProtocol):
         if self._calls.pop(call.id, None) is not None:
             self._used_at = self._shared.now()
             self._shared.ended(call, reason)
+            if reason == MAX_AGE and not self._leaving:
+                self.leave()  # So that the client's next connection may reach another replica.
 
     def caught(self, error: Exception) -> None:
         """Log and count what a front end's code raised."""
@@ -242,7 +250,9 @@ class Http2Link(asyncio.BufferedProtocol):
         reason = self._overdue(now)
         if reason:
             self._shared.refused(reason)
-            self.connection.break_off(Code.ENHANCE_YOUR_CALM, reason)
+            self.connection.break_off(OVERDUE.get(reason, Code.NO_ERROR), reason)
+            self._leave()
+        elif self._leaving and not self._calls:
             self._leave()
         elif now - self._read_at > PING_SECONDS and self._pinged_at is None:
             self._pinged_at = now
@@ -274,6 +284,7 @@ class Http2Link(asyncio.BufferedProtocol):
 
     def leave(self) -> None:
         """Say that no further calls are taken here."""
+        self._leaving = True
         self.connection.leave()
         self.flush()
 
@@ -300,14 +311,6 @@ def _deadline(fields: dict[bytes, bytes], now: float) -> float | None:
 def _peer(name: object) -> Peer:
     """Return the peer of a socket: an IPv4 or IPv6 address with port, or a Unix socket."""
     if isinstance(name, tuple):
-        host = str(name[0])
+        host = str(name[0]).removeprefix(MAPPED)
         return Peer(f"[{host}]:{name[1]}" if ":" in host else f"{host}:{name[1]}")
     return Peer("unix:")
-
-
-def no_delay(sock: socket.socket) -> None:
-    """Send what is written at once, and give up a peer that is silent for 30 s."""
-    if sock.family != socket.AF_UNIX:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
 import socket
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -14,16 +12,14 @@ from lbcontrol.http2.fields import Fields
 from lbcontrol.http2.limits import Limits
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Method, Scheduler, Status, Timer
+from lbcontrol.transport.http2.accepting import Acceptor
 from lbcontrol.transport.http2.calls import StreamCall, UnaryCall
-from lbcontrol.transport.http2.link import Http2Link, message_limit, no_delay
+from lbcontrol.transport.http2.link import Http2Link, message_limit
+from lbcontrol.transport.http2.seats import Seats, affordable
 from lbcontrol.transport.listening import Listen, prepared, refused
 from lbcontrol.transport.streams import StreamLimits, Streams
 
 BACKLOG = 4_096
-ACCEPTS = 64
-"""Connections accepted in one turn of the loop: the others wait in the backlog."""
-FULL_SECONDS = 0.1
-"""Pause of accepting when there is no descriptor left."""
 BUFFER_BYTES = 65_536
 LOOK_SLOTS = 50
 """Connections are looked at in turns: each turn one slot of so many."""
@@ -36,10 +32,13 @@ NO_PROTOCOLS: Mapping[str, str] = MappingProxyType({})
 class Shared:
     """What the connections of one listener have in common."""
 
-    def __init__(self, methods: Iterable[Method], streams: Streams, *, scheduler: Scheduler, limits: Limits) -> None:
+    def __init__(
+        self, methods: Iterable[Method], streams: Streams, *, scheduler: Scheduler, limits: Limits, seats: Seats
+    ) -> None:
         """Begin without connections."""
         self.methods = {method.path: method for method in methods}
         self.limits = limits
+        self.seats = seats
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         """Where every connection reads into: its bytes are copied out at once."""
         self._streams = streams
@@ -82,6 +81,7 @@ class Shared:
 
     def left(self, link: Http2Link) -> None:
         """Forget a connection."""
+        self.seats.free(link.address)
         self._slots[self._slot_of.pop(link)].discard(link)
         if not self._slot_of:
             self.empty.set()
@@ -131,30 +131,22 @@ class Server:
         """Keep what ``serve`` has bound."""
         self.listen = listen
         """Where it listens, with the port that was chosen."""
-        self._socket = sock
         self._shared = shared
         self._streams = streams
-        self._loop = asyncio.get_running_loop()
-        self._spare = os.open(os.devnull, os.O_RDONLY)
-        """A descriptor to give up when there is none left, so that a caller can be told so instead of waiting."""
-        self._joining: set[asyncio.Task[object]] = set()
-        self._accepting = False
+        self._acceptor = Acceptor(
+            sock, shared.seats, make=lambda address: Http2Link(shared, address), refused=streams.refused
+        )
 
     def start(self) -> None:
         """Accept."""
-        self._accepting = True
-        self._loop.add_reader(self._socket.fileno(), self._accept)
+        self._acceptor.start()
 
     async def stop(self, grace: float) -> None:
         """Stop accepting, end streams spread over ``grace`` seconds, then close.
 
         A second call with 0, while the first is under way, ends it at once.
         """
-        if self._accepting:
-            self._accepting = False
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
-            os.close(self._spare)
+        if self._acceptor.stop():
             for link in self._shared.links():
                 link.leave()
         await self._streams.end_all(grace)
@@ -164,43 +156,6 @@ class Server:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._shared.empty.wait(), LAST_SECONDS)
 
-    def _accept(self) -> None:
-        for _ in range(ACCEPTS):
-            try:
-                sock, _ = self._socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._full(error)
-                return
-            sock.setblocking(False)
-            no_delay(sock)
-            task = self._loop.create_task(self._join(sock))
-            self._joining.add(task)
-            task.add_done_callback(self._joining.discard)
-
-    async def _join(self, sock: socket.socket) -> None:
-        try:
-            await self._loop.connect_accepted_socket(lambda: Http2Link(self._shared), sock)
-        except OSError:
-            sock.close()
-
-    def _full(self, error: OSError) -> None:
-        """Turn one caller away with the spare descriptor, then rest: an accept loop must not spin without any."""
-        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-            raise error
-        self._shared.refused("descriptors")
-        os.close(self._spare)
-        with contextlib.suppress(OSError):
-            self._socket.accept()[0].close()
-        self._spare = os.open(os.devnull, os.O_RDONLY)
-        self._loop.remove_reader(self._socket.fileno())
-        self._loop.call_later(FULL_SECONDS, self._again)
-
-    def _again(self) -> None:
-        if self._accepting:
-            self._loop.add_reader(self._socket.fileno(), self._accept)
-
 
 def _bound(listen: Listen) -> socket.socket:
     """Return a listening socket; raises OSError."""
@@ -209,7 +164,10 @@ def _bound(listen: Listen) -> socket.socket:
         sock.bind(str(listen.path))
         sock.listen(BACKLOG)
     else:
-        sock = socket.create_server((listen.host, listen.port), family=listen.family, backlog=BACKLOG)
+        both = listen.host == "::" and socket.has_dualstack_ipv6()
+        sock = socket.create_server(
+            (listen.host, listen.port), family=listen.family, backlog=BACKLOG, dualstack_ipv6=both
+        )
     sock.setblocking(False)
     return sock
 
@@ -239,7 +197,8 @@ async def serve(
     limits = limits or StreamLimits()
     streams = Streams(limits, scheduler, metrics=metrics, protocols=protocols)
     wire = Limits(streams=limits.streams_per_connection)
-    shared = Shared(methods, streams, scheduler=scheduler, limits=wire)
+    seats = Seats(affordable(limits.connections), per_address=limits.connections_per_address)
+    shared = Shared(methods, streams, scheduler=scheduler, limits=wire, seats=seats)
     with prepared(listen):
         try:
             sock = _bound(listen)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
+from lbcontrol.frontends.admin_ports import ClientView
 from lbcontrol.frontends.native import NativeFrontEnd, NativeParts
 from lbcontrol.frontends.native_ports import LoadTestimony, NativeLimits, Registration
 from lbcontrol.model.assignment import EVERYONE, AssignedEndpoint, Assignment, Decision, Mark
@@ -37,6 +39,7 @@ class MemoryDirectory:
         self.ready = True
         self._decisions: dict[str, Decision] = {}
         self.watchers: dict[str, list[Callable[[], None]]] = {}
+        self.changed: dict[str, float] = {}
 
     def put(self, *decisions: Decision) -> None:
         """Publish decisions, in order."""
@@ -65,6 +68,10 @@ class MemoryDirectory:
     def decisions(self) -> Sequence[Decision]:
         """Return all decisions."""
         return list(self._decisions.values())
+
+    def changed_at(self, service: str) -> float | None:
+        """Return the time that a test put in."""
+        return self.changed.get(service)
 
     def watch(self, name: str, changed: Callable[[], None]) -> Callable[[], None]:
         """Remember a watcher."""
@@ -165,18 +172,9 @@ class World:
         self.clock = FakeClock()
         self.permits = Permits(*denied)
         self.metrics = Metrics()
-        self.front = NativeFrontEnd(
-            NativeParts(
-                self.directory,
-                self.permits,
-                self.loads,
-                self.registrar,
-                self.clock,
-                NativeLimits(),
-                allow,
-                self.metrics,
-            )
-        )
+        self.others: list[ClientView] = []
+        parts = NativeParts(self.directory, self.permits, self.loads, self.registrar, self.clock, NativeLimits(), allow)
+        self.front = NativeFrontEnd(dataclasses.replace(parts, metrics=self.metrics, others=lambda: self.others))
 
     def open(self, word: str) -> tuple[StreamHandler, MemoryOutlet]:
         """Open a stream of the method ``word``."""

@@ -9,8 +9,9 @@ from google.rpc.status_pb2 import Status as RpcStatus
 from lookaside.api.lbcontrol.v1 import common_pb2, load_pb2
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
+from lbcontrol.frontends.admin_ports import ClientView, SubscriptionView
 from lbcontrol.model.assignment import EVERYONE, Assignment, Decision, Mark
-from lbcontrol.model.clients import Identity, Peer, Role
+from lbcontrol.model.clients import ClientProfile, Identity, Peer, Role
 from lbcontrol.model.endpoints import Health
 from lbcontrol.runtime.ports import Status, StatusCode, StatusError
 from tests.unit.frontends.fakes import PEER, World, decision, endpoint
@@ -94,6 +95,21 @@ def test_list_services_pages_through_what_the_caller_may_read() -> None:
         names += [service.name for service in page.services]
         token = page.next_page_token
     assert (names, token) == (["s1", "s3"], "")
+
+
+def test_list_services_counts_clients_of_every_protocol_and_tells_the_age() -> None:
+    """A stock client follows a service as much as one of ours; it may follow it by several resources."""
+    world = World()
+    world.directory.put(decision("s", 1, endpoint("10.0.0.1:1"), aliases=("a",)), decision("t", 1))
+    world.directory.changed = {"s": world.clock.now()}
+    follows = (SubscriptionView("s"), SubscriptionView("other"))
+    world.others = [ClientView(ClientProfile("c"), PEER, "xds", "locality", 0.0, follows)] * 2
+    handler, _ = world.open("WatchAssignments")
+    handler.received(pb.WatchAssignmentsRequest(subscribe=["a"]).SerializeToString())
+    world.clock.advance(7.0)
+    page = pb.ListServicesResponse.FromString(asyncio.run(world.call("ListServices", b"")))
+    assert [(each.name, each.clients, each.age.seconds) for each in page.services] == [("s", 3, 7), ("t", 0, 0)]
+    assert [each.HasField("age") for each in page.services] == [True, False]
 
 
 @pytest.mark.parametrize(("size", "fits"), [(1000, True), (1001, False)])

@@ -49,6 +49,22 @@ def test_decisions_are_found_by_service_and_alias() -> None:
     assert (world.directory.decision("a"), world.directory.decision("y")) == (None, None)
 
 
+def test_change_of_assignments_is_dated() -> None:
+    """What was restored, or decided again with the same assignments, is as old as before."""
+    world = World()
+    receive = world.directory.receive
+    receive(replace(decision("a", 1), cause="restored"))
+    assert world.directory.changed_at("a") is None
+    world.clock.advance(10)
+    receive(decision("a", 2))
+    began = world.clock.now()
+    world.clock.advance(10)
+    receive(replace(decision("a", 2), stale_sources=("file",)))
+    assert world.directory.changed_at("a") == began
+    receive(decision("a", removed=True))
+    assert world.directory.changed_at("a") is None
+
+
 def test_watchers_hear_of_their_names() -> None:
     """By service, by alias gained or lost, and not of others; after the undo not at all."""
     world = World()

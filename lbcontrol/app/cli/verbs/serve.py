@@ -14,6 +14,7 @@ def serve(options: Serve) -> int:
         "listen.admin": options.admin,
         "listen.probe": options.probe,
         "stateDir": options.state_dir,
+        "transport": options.transport.value if options.transport else "",
         "insecure": "true" if options.insecure else "",
     }
     overrides = {key: value for key, value in written.items() if value}

@@ -58,6 +58,7 @@ def test_serve_lets_the_command_line_overrule_the_file(parts: dict[str, Any]) ->
     """Only what was given is handed over, under the file's own keys; the server gets what load returns."""
     line = (
         "serve d/ --config s.yaml --grpc 127.0.0.1:1 --admin 127.0.0.1:2 --probe 127.0.0.1:3 --state-dir x --insecure"
+        " --transport http2"
     )
     assert run(line.split()) == 0
     assert parts["load"] == (
@@ -68,6 +69,7 @@ def test_serve_lets_the_command_line_overrule_the_file(parts: dict[str, Any]) ->
             "listen.admin": "127.0.0.1:2",
             "listen.probe": "127.0.0.1:3",
             "stateDir": "x",
+            "transport": "http2",
             "insecure": "true",
         },
     )

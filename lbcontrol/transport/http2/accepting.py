@@ -1,0 +1,126 @@
+"""Takes connections off a listening socket: some in each turn of the loop, and in peace when descriptors run out.
+
+asyncio's own accept loop does not stop at EMFILE: it calls its handler again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Callable
+
+from lbcontrol.transport.http2.seats import Seats
+
+ACCEPTS = 64
+"""Connections accepted in one turn of the loop: the others wait in the backlog."""
+FULL_SECONDS = 0.1
+"""Pause of accepting when there is no descriptor left."""
+FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+USER_TIMEOUT_MS = 30_000
+
+
+class Acceptor:
+    """The accept loop of one listener."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        seats: Seats,
+        *,
+        make: Callable[[str], asyncio.BufferedProtocol],
+        refused: Callable[[str], None],
+    ) -> None:
+        """Wait for ``start``.
+
+        Args:
+            sock: Listening, not blocking; closed by ``stop``.
+            seats: Whoever gets none is closed at once.
+            make: Makes the protocol of a connection from this address; it gives the seat back when it is over.
+            refused: Counts a connection that was not taken.
+        """
+        self._socket = sock
+        self._seats = seats
+        self._make = make
+        self._refused = refused
+        self._loop = asyncio.get_running_loop()
+        self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
+        """A descriptor to give up when there is none left, so that a caller can be told so instead of waiting."""
+        self._joining: set[asyncio.Task[None]] = set()
+        self._accepting = False
+
+    def start(self) -> None:
+        """Accept."""
+        self._accepting = True
+        self._loop.add_reader(self._socket.fileno(), self._accept)
+
+    def stop(self) -> bool:
+        """Accept no more; True the first time."""
+        if not self._accepting:
+            return False
+        self._accepting = False
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._give_up_spare()
+        return True
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS):
+            try:
+                sock, name = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._full(error)
+                return
+            address = str(name[0]) if isinstance(name, tuple) else ""
+            why = self._seats.take(address)
+            if why:
+                self._refused(why)
+                sock.close()
+                continue
+            task = self._loop.create_task(self._join(sock, address))
+            self._joining.add(task)
+            task.add_done_callback(self._joining.discard)
+
+    async def _join(self, sock: socket.socket, address: str) -> None:
+        try:
+            sock.setblocking(False)
+            no_delay(sock)
+            await self._loop.connect_accepted_socket(lambda: self._make(address), sock)
+        except OSError:
+            sock.close()
+            self._seats.free(address)
+
+    def _full(self, error: OSError) -> None:
+        """Turn one caller away with the spare descriptor, then rest: an accept loop must not spin without any."""
+        if error.errno not in FULL:
+            raise error
+        self._refused("descriptors")
+        self._give_up_spare()
+        with contextlib.suppress(OSError):
+            self._socket.accept()[0].close()
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.call_later(FULL_SECONDS, self._again)
+
+    def _again(self) -> None:
+        if not self._accepting:
+            return
+        with contextlib.suppress(OSError):
+            self._spare = self._spare or os.open(os.devnull, os.O_RDONLY)
+        self._loop.add_reader(self._socket.fileno(), self._accept)
+
+    def _give_up_spare(self) -> None:
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+
+
+def no_delay(sock: socket.socket) -> None:
+    """Send what is written at once, and give up a peer that is silent for 30 s; raises OSError."""
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)

@@ -1,0 +1,193 @@
+"""Our own HTTP/2 over real sockets: limits of time and number, keepalive both ways, ends in good order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from lbcontrol.http2.frames import ACK, PREFACE, Code, Kind, frame, long_of
+from lbcontrol.runtime.clock import FakeClock
+from lbcontrol.transport.listening import Listen
+from lbcontrol.transport.streams import StreamLimits
+from tests.contract.serving import Served, chosen, dialled, served, stream
+from tests.support.h2raw import Raw, raw
+
+BIG = b"x" * 1_000_000
+PING = b"12345678"
+
+
+@pytest.fixture(autouse=True)
+def on_http2() -> Iterator[None]:
+    """Everything here runs on our own transport."""
+    token = chosen.set("http2")
+    yield
+    chosen.reset(token)
+
+
+async def _pass(clock: FakeClock, seconds: int) -> None:
+    """Let virtual time pass, with turns for what it sets going."""
+    for _ in range(seconds):
+        clock.advance(1.0)
+        await asyncio.sleep(0.001)
+
+
+async def _open(peer: Raw) -> None:
+    """Open a stream that has had its first answer."""
+    await peer.hello()
+    await peer.send(peer.opening())
+    await peer.say(b"one")
+    await peer.wait_for(Kind.DATA)
+
+
+def _refused(plane: Served, reason: str) -> float | None:
+    return plane.sample("rejected_total", layer="transport", reason=reason)
+
+
+@pytest.mark.parametrize("said", [b"", PREFACE[:10], PREFACE], ids=["silence", "half", "no settings"])
+async def test_unfinished_preface_costs_the_connection(said: bytes) -> None:
+    """Ten seconds for preface and SETTINGS, looked at every five; a slow hand buys no more."""
+    clock = FakeClock()
+    async with served(clock=clock) as plane, raw(plane.target) as peer:
+        await peer.send(said)
+        await peer.wait_for(Kind.SETTINGS)
+        await _pass(clock, 9)
+        assert _refused(plane, "preface") is None
+        await _pass(clock, 7)
+        assert await peer.end() == (Code.SETTINGS_TIMEOUT, "preface")
+        assert _refused(plane, "preface") == 1.0
+
+
+async def test_idle_connection_is_asked_and_then_ended_in_peace() -> None:
+    """Without a stream a connection lives for a minute, as long as its PINGs are answered."""
+    clock = FakeClock()
+    async with served(clock=clock) as plane, raw(plane.target) as peer:
+        await peer.hello()
+        await peer.wait_for(Kind.SETTINGS, flags=ACK)
+        await _pass(clock, 36)
+        asked = await peer.wait_for(Kind.PING)
+        await peer.send(frame(Kind.PING, ACK, payload=asked))
+        await asyncio.sleep(0.01)
+        await _pass(clock, 32)
+        assert await peer.end() == (Code.NO_ERROR, "idle")
+
+
+async def test_peer_that_does_not_answer_pings_is_gone() -> None:
+    """After 30 s of silence we ask; 10 s later its streams are closed, whatever the socket says."""
+    clock = FakeClock()
+    async with served(clock=clock) as plane, raw(plane.target) as peer:
+        await _open(peer)
+        await _pass(clock, 50)
+        assert await peer.end() == (Code.NO_ERROR, "keepalive")
+        await plane.handlers[0].over.wait()
+        assert plane.handlers[0].closings == ["client"]
+
+
+async def test_pings_of_the_client_are_answered_until_they_are_too_many() -> None:
+    """One a second is too often for ever, yet never too often while we send."""
+    clock = FakeClock()
+    async with served(clock=clock) as plane, raw(plane.target) as peer:
+        await _open(peer)
+        for _ in range(30):
+            await peer.send(frame(Kind.PING, 0, payload=PING))
+            assert await peer.wait_for(Kind.PING, flags=ACK) == PING
+            plane.handlers[0].send(b"more")
+            await peer.wait_for(Kind.DATA)
+        await peer.send(frame(Kind.PING, 0, payload=PING) * 12)
+        assert await peer.end() == (Code.ENHANCE_YOUR_CALM, "too_many_pings")
+
+
+async def test_reader_that_never_reads_is_cut_after_a_minute() -> None:
+    """What waits for it is one message; its handler is closed, its connection reset."""
+    clock = FakeClock()
+    async with served(clock=clock) as plane, raw(plane.target, receive_bytes=4_096) as peer:
+        await _open(peer)
+        handler = plane.handlers[0]
+        while not handler.refused:
+            handler.send(BIG)
+            await asyncio.sleep(0.001)
+        await _pass(clock, 59)
+        assert handler.closings == []
+        await _pass(clock, 8)
+        await asyncio.wait_for(handler.over.wait(), 2.0)
+        assert _refused(plane, "stalled") == 1.0
+
+
+async def test_connections_are_counted_in_all_and_by_address() -> None:
+    """One too many is closed at once; a seat that is given back can be taken again."""
+    limits = StreamLimits(connections=3, connections_per_address=2)
+    async with served(limits=limits) as plane:
+        async with raw(plane.target) as one, raw(plane.target) as two:
+            await _open(one)
+            await _open(two)
+            async with raw(plane.target) as three:
+                assert await three.end() is None
+        assert _refused(plane, "connections_per_address") == 1.0
+        await asyncio.gather(*(each.over.wait() for each in plane.handlers))
+        async with raw(plane.target) as again:
+            await _open(again)
+
+
+async def test_connections_over_the_limit_are_closed_whoever_they_are(tmp_path: Path) -> None:
+    """A Unix socket has no address, and a place among all connections."""
+    limits = StreamLimits(connections=2, connections_per_address=1)
+    async with served(Listen(path=tmp_path / "s"), limits=limits) as plane:
+        async with raw(plane.target) as one, raw(plane.target) as two, raw(plane.target) as three:
+            await _open(one)
+            await _open(two)
+            assert await three.end() is None
+        assert _refused(plane, "connections") == 1.0
+        assert plane.handlers[0].peer.address == "unix:"
+
+
+async def test_both_families_reach_the_unspecified_address() -> None:
+    """[::] takes IPv4 as well, and such a peer is written as IPv4."""
+    async with served(Listen("::", 0)) as plane:
+        for host in ("127.0.0.1", "[::1]"):
+            async with raw(f"{host}:{plane.server.listen.port}") as peer:
+                await _open(peer)
+        assert [each.peer.address.rpartition(":")[0] for each in plane.handlers] == ["127.0.0.1", "[::1]"]
+
+
+async def test_stop_says_goaway_first_and_ends_streams_with_their_status() -> None:
+    """A stream that is opened after GOAWAY is refused as one that was never looked at."""
+    async with served() as plane, raw(plane.target) as peer:
+        await _open(peer)
+        stopping = asyncio.create_task(plane.server.stop(0.3))
+        assert long_of(await peer.wait_for(Kind.GOAWAY)) == 1
+        await peer.send(peer.opening(3))
+        assert long_of(await peer.wait_for(Kind.RST_STREAM)) in {Code.REFUSED_STREAM, Code.NO_ERROR}
+        await stopping
+        await peer.end()
+        assert plane.handlers[0].closings == ["shutdown"]
+        assert len(plane.handlers) == 1
+
+
+async def test_connection_of_an_old_stream_is_left() -> None:
+    """GOAWAY follows the end of an old stream, so that the client's next connection may reach another replica."""
+    clock = FakeClock()
+    limits = StreamLimits(max_age=20.0, age_jitter=0.0)
+    async with served(clock=clock, limits=limits) as plane, raw(plane.target) as peer:
+        await _open(peer)
+        await _pass(clock, 28)
+        code, words = await peer.end() or (None, None)
+        assert (code, words) == (Code.NO_ERROR, "")
+        assert plane.handlers[0].closings == ["max_age"]
+
+
+async def test_stock_client_returns_by_itself_when_its_connection_is_left() -> None:
+    """grpc.aio opens a new connection after GOAWAY, on the same channel."""
+    clock = FakeClock()
+    async with served(clock=clock, limits=StreamLimits(max_age=20.0)) as plane, dialled(plane.target) as channel:
+        for _ in range(2):
+            call = stream(channel)
+            await call.write(b"one")
+            assert await call.read() == b"one"
+            await _pass(clock, 26)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call.read()
+        ports = {each.peer.address for each in plane.handlers}
+        assert len(ports) == 2
