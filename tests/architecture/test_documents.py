@@ -12,6 +12,10 @@ from tests.architecture.code import ROOT
 
 MAX_README_LINES = 150
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+FILE = re.compile(r"`([\w.<>-]+(?:/[\w.<>-]+)+(?:\.py|/))")
+"""A path in code quotes: a module, or a folder with its slash."""
+TOPS = (ROOT, ROOT / "lbcontrol", ROOT / "lbcontrol" / "engine")
+NAMING = [ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs" / "adr").glob("*.md"))]
 ADR = re.compile(r"docs/adr/(\d{4})")
 
 
@@ -28,6 +32,13 @@ def test_links_lead_to_files(path: Path) -> None:
     dead = [link for link in LINK.findall(text) if not (path.parent / link).exists()]
     dead += [number for number in ADR.findall(text) if not list((ROOT / "docs" / "adr").glob(f"{number}-*.md"))]
     assert dead == []
+
+
+@pytest.mark.parametrize("path", NAMING, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_named_in_a_text_exist(path: Path) -> None:
+    """A path in code quotes leads to a file or folder of the checkout, or of the package."""
+    named = {name for name in FILE.findall(path.read_text()) if "<" not in name}
+    assert [name for name in sorted(named) if not any((top / name).exists() for top in TOPS)] == []
 
 
 def test_readme_is_short() -> None:

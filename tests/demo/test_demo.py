@@ -70,8 +70,7 @@ def test_terminal_is_given_back_after_ctrl_c() -> None:
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    own = ["setsid", "--ctty", "--wait", lbcontrol(), "demo"]
-    env = {**os.environ, "TERM": "xterm"}
+    own, env = ["setsid", "--ctty", "--wait", lbcontrol(), "demo"], {**os.environ, "TERM": "xterm"}
     with subprocess.Popen(own, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process:
         shown = read_until(ours, "q quit")
         os.write(ours, b"k")

@@ -85,7 +85,7 @@ def asked(world: World) -> str:
 
 def started(world: World) -> Iterator[str]:
     """Yield what a user is told once calls flow: what runs, and how to ask it."""
-    yield f"started: control plane {world.grpc} (operators {world.admin}), {len(world.backends)} backends, 1 client"
+    yield f"started: control plane {world.grpc} (operators {world.admin}), {len(world.backends)} backends"
     if world.taken:
         first, more = ", ".join(map(str, world.taken[:4])), ", …" if len(world.taken) > 4 else ""
         yield f"{words.count(len(world.taken), 'port')} taken, so others are used: {first}{more}"

@@ -35,6 +35,13 @@ class DemoError(LbControlError):
     """The demo cannot go on; the message says which part failed and where its log is."""
 
 
+def last_words(log: str) -> str:
+    """Return the last error of a log, or its last line, without the rest."""
+    lines = log.strip().splitlines()
+    errors = [line for line in lines if line.startswith("error ") or "Error: " in line]
+    return (errors or lines)[-1].removeprefix("error ")[-300:]
+
+
 @dataclass(slots=True)
 class Backend:
     """One backend as the demo knows it."""
@@ -205,8 +212,9 @@ class World:
         fresh.rename(self._files / f"{SERVICE}.yaml")
 
     def _failed(self, what: str) -> DemoError:
-        tails = [f"{log.name}: {log.read_text(errors='replace').strip()[-400:]}" for log in self.home.glob("*.log")]
-        why = " | ".join(tail for tail in tails if not tail.endswith(": ")) or "no log says why"
+        logs = {log.stem: log.read_text(errors="replace") for log in sorted(self.home.glob("*.log"))}
+        why = "; ".join(f"{name}: {last_words(text)}" for name, text in logs.items() if text.strip())
+        why = why or "no log says why"
         return DemoError(Finding("LB920", what, why=why, do="lbcontrol demo, or lbcontrol serve to see its log"))
 
     async def close(self) -> None:

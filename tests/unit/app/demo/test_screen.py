@@ -13,7 +13,7 @@ from lbcontrol.app.demo.picture import Tick
 from lbcontrol.app.demo.run import run
 from lbcontrol.app.demo.scenarios import Outcome
 from lbcontrol.app.demo.screen import ended, line, screen, started
-from lbcontrol.app.demo.world import World
+from lbcontrol.app.demo.world import World, last_words
 
 
 @pytest.fixture
@@ -89,3 +89,16 @@ def test_picture_of_all_letters_fits_a_terminal_of_eighty_by_twenty_four() -> No
     lines = console.export_text().rstrip("\n").split("\n")
     assert len(lines) <= 23
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("timestamp=1 event=starting\nerror LB501: taken\n  do:     stop it\n", "LB501: taken"),
+        ("Traceback\n  File x\nOSError: no room\n", "OSError: no room"),
+        ("one\ntwo\n", "two"),
+    ],
+)
+def test_last_words_of_a_log_are_its_error(log: str, words: str) -> None:
+    """What a failed demo quotes of a child's log is the line that says why."""
+    assert last_words(log) == words
