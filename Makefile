@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo lint types layers proto proto-check interop lock fmt clean
+.PHONY: help setup check test demo lint types layers proto proto-check docs interop lock fmt clean
 BIN := .venv/bin
 
 help: ## lists the targets
@@ -11,7 +11,7 @@ setup: ## makes .venv with everything in it; instant when nothing changed
 check: setup ## the quick gate, under 90 s: format, lint, types, layers, architecture, unit, property, protos
 	@scripts/check
 
-test: setup ## the whole suite with its coverage gate; what is not installed prints NOT RUN
+test: setup ## the whole suite with its coverage gate (minutes); what is not installed prints NOT RUN
 	@scripts/test
 
 demo: setup ## control plane, backends and a client on this machine, to break and to watch
@@ -31,6 +31,9 @@ proto: setup ## generates code from protos/
 
 proto-check: setup ## generated code is up to date; buf lint and breaking
 	@scripts/proto check
+
+docs: setup ## writes docs/reference from the code
+	@$(BIN)/python scripts/reference.py && $(BIN)/python scripts/client_table.py
 
 interop: setup ## real clients against the real control plane
 	@$(BIN)/pytest tests/interop

@@ -9,12 +9,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.require import NOT_RUN
 
 TESTS = Path(__file__).parent
 UNIT_SECONDS = 5
 """Time limit of a unit test; others have the 60 s of pyproject.toml unless they ask for more."""
+
+settings.register_profile("quick", max_examples=20)
+"""For the quick gate (scripts/check); the whole suite tries Hypothesis' own 100 of each."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
