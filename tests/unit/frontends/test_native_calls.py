@@ -240,6 +240,15 @@ def test_register_limits_hold_at_their_boundary(changes: dict[str, object], code
     assert len(world.registrar.held) == (code is None)
 
 
+def test_registered_text_that_a_terminal_obeys_is_refused() -> None:
+    """Neither as name nor as place: both stand in tables, logs and metrics."""
+    place = common_pb2.Locality(zone="z\x1b[2J")
+    evil = (pb.RegisterRequest(service="a\nb", address="192.0.2.7:1"), pb.RegisterRequest(service="a", locality=place))
+    evil[1].address = "192.0.2.7:1"
+    codes = [code_of(failure(World(), "Register", each.SerializeToString())) for each in evil]
+    assert codes == ["LB321", "LB323"]
+
+
 def test_peer_holds_sixteen_registrations_and_renews_them_at_the_limit() -> None:
     """The seventeenth is RESOURCE_EXHAUSTED; renewing one of the sixteen is not."""
     world = World()
