@@ -17,6 +17,17 @@ PROTOCOLS = ("xds", "native")
 TYPES = tuple(kind.value for kind in ResourceType)
 VERDICTS = ("ack", "nack", "stale")
 CAUSES = ("endpoints", "health", "weight", "drain", "policy", "restored", "removed")
+REFUSALS = (
+    "out_of_range",
+    "too_many_names",
+    "not_assigned",
+    "too_soon",
+    "bad_address",
+    "duplicate",
+    "voices",
+    "full",
+)
+"""Why a load sample is dropped: what the reporter is told, and the two limits of what is kept."""
 PARTS = ("engine", "hub", "compile", "follower", "subscriber", "source", "persistence", "transport")
 """Where an exception that nobody expected was caught."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -133,5 +144,5 @@ class Metrics:
         self.unknown_types_total = self._counter("unknown_types_total", "Requests for unknown xDS types.")
         self.load_samples_total = self._counter("load_samples_total", "Load samples stored.", ("protocol",), PROTOCOLS)
         self.load_samples_rejected_total = self._counter(
-            "load_samples_rejected_total", "Load samples dropped.", ("reason",)
+            "load_samples_rejected_total", "Load samples dropped.", ("reason",), REFUSALS
         )
