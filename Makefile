@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo lint types layers proto proto-check docs interop lock fmt clean
+.PHONY: help setup check test demo lint types layers proto proto-check docs interop bench-fanout lock fmt clean
 BIN := .venv/bin
 
 help: ## lists the targets
@@ -37,6 +37,9 @@ docs: setup ## writes docs/reference from the code
 
 interop: setup ## real clients against the real control plane
 	@$(BIN)/pytest tests/interop
+
+bench-fanout: setup ## CPU per push beside go-control-plane; ARGS="--connections 1000 10000 --passes 3"
+	@$(BIN)/python -m benchmarks.fanout $(ARGS)
 
 lock: setup ## writes requirements/*.lock anew; make lock ARGS=--upgrade takes the newest versions
 	@scripts/lock $(ARGS)
