@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import cast
 
 from lbcontrol import __version__
 from lbcontrol.app.config import ServerConfig
-from lbcontrol.app.config_sources import spec_of
+from lbcontrol.app.config_sources import REGISTRY, spec_of
 from lbcontrol.app.running import Findings, RunningSource
 from lbcontrol.buses.memory import MemoryBus
 from lbcontrol.engine import compile as compiler
@@ -24,6 +25,7 @@ from lbcontrol.runtime.owner import LocalOwner
 from lbcontrol.runtime.persistence import Persistence
 from lbcontrol.runtime.ports import Authorizer
 from lbcontrol.runtime.publisher import Publisher, PublisherOptions
+from lbcontrol.runtime.registrations import Restorable
 from lbcontrol.runtime.worker import Worker
 from lbcontrol.stores.file import FileStore
 from lbcontrol.stores.memory import MemoryStore
@@ -104,6 +106,10 @@ def assemble(ground: Ground) -> Core:
     for changed in (directory.sources_changed, publisher.sources_changed):
         hub.watch(changed)
     hub.restore(restored.events)
+    sources = _sources(ground)
+    for registry in (cast("Restorable", each.source) for each in sources if each.type == REGISTRY):
+        registry.restore(restored.registrations)
+        registry.keep(persistence.registered)
     return Core(
         ground,
         restored.epoch,
@@ -114,7 +120,7 @@ def assemble(ground: Ground) -> Core:
         directory,
         LoadWindow(scheduler, metrics=metrics),
         LagMeter(scheduler, metrics=metrics),
-        _sources(ground),
+        sources,
     )
 
 

@@ -21,6 +21,7 @@ from lbcontrol.app.probe import Readiness
 from lbcontrol.app.running import RunningSource
 from lbcontrol.app.stop import StopOrder
 from lbcontrol.runtime.authorization import check_exposure
+from lbcontrol.runtime.pauses import ShortPauses
 from lbcontrol.runtime.supervision import supervise
 
 _log = structlog.get_logger("lbcontrol.server")
@@ -59,6 +60,7 @@ class Server:
         """Keep the parts."""
         self._core = core
         self._stop = stop
+        self._pauses = ShortPauses(core.ground.scheduler)
         self._faces = build_faces(core)
         self._listeners = Listeners(core, self._faces, readiness=self.readiness)
 
@@ -77,12 +79,14 @@ class Server:
         _announce(core)
         await core.persistence.claim(core.epoch)
         core.lag.start()
+        self._pauses.start()
         async with self._working() as working:
             await self._listeners.open()
             gc.collect()
             gc.freeze()  # What is here now stays: the collector need not look at it again for each push (FANOUT).
             failed = await self._until_stop(working, began)
             await self._listeners.close(core.ground.config.document.shutdown_grace, hurried=self._stop.hurried)
+        self._pauses.stop()
         await core.persistence.flush()
         _log.info("stopped")
         return int(failed)

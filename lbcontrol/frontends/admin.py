@@ -19,6 +19,7 @@ from lbcontrol.model.clients import Peer, Role
 from lbcontrol.model.errors import InvalidRequestError, NotFoundError
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.overrides import Override, OverrideKind
+from lbcontrol.model.text import stray_in
 from lbcontrol.runtime.ports import Authorizer, Clock, Method
 
 PREFIX = "/lbcontrol.v1.AdminService/"
@@ -196,10 +197,7 @@ class AdminFrontEnd:
         if decision is None:
             raise unknown_error(name)
         require(self._authorizer, peer, Role.OPERATE, decision.service)
-        size = len(request.reason.encode())
-        if size > REASON_BYTES:
-            why = f"the limit is {REASON_BYTES}"
-            raise InvalidRequestError(Finding("LB330", f"the reason has {size} bytes", at="reason", why=why))
+        _check_reason(request.reason)
         wall = self._clock.wall()
         return Override(
             decision.service,
@@ -229,3 +227,14 @@ def _expiry(request: pb.DrainRequest | pb.SetWeightRequest) -> float | None:
     if seconds(length) > 0:
         return seconds(length)
     raise InvalidRequestError(Finding("LB331", f"expires after {seconds(length):g} s", at="expires_after"))
+
+
+def _check_reason(reason: str) -> None:
+    """Refuse a reason that is too long, or does not stand on one line (LB330)."""
+    size, stray = len(reason.encode()), stray_in(reason)
+    if size > REASON_BYTES:
+        why = f"the limit is {REASON_BYTES}"
+        raise InvalidRequestError(Finding("LB330", f"the reason has {size} bytes", at="reason", why=why))
+    if stray is not None:
+        what, why = f"the reason contains the control character {stray}", "reasons stand in terminals and logs"
+        raise InvalidRequestError(Finding("LB330", what, at="reason", why=why, do="write one line of plain text"))

@@ -12,20 +12,23 @@ from lbcontrol.model.clients import Peer
 from lbcontrol.model.endpoints import Address
 from lbcontrol.model.errors import InvalidRequestError, NotFoundError
 from lbcontrol.model.findings import Finding
+from lbcontrol.model.text import stray_in
 
 
 def checked_name(name: str, limits: NativeLimits) -> str:
-    """Return a service name that is neither empty nor too long.
+    """Return a service name that is neither empty nor too long, and that can be seen.
 
     Raises:
-        InvalidRequestError: it is (LB321).
+        InvalidRequestError: it is, or has a character that terminals obey (LB321).
     """
-    size = len(name.encode())
-    if 1 <= size <= limits.name_bytes:
+    size, stray = len(name.encode()), stray_in(name)
+    if 1 <= size <= limits.name_bytes and stray is None:
         return name
     what = f"the name has {size} bytes" if size else "no service is named"
-    finding = Finding("LB321", what, at="service", why=f"a name has 1 to {limits.name_bytes} bytes")
-    raise InvalidRequestError(finding)
+    why = f"a name has 1 to {limits.name_bytes} bytes"
+    if stray is not None:
+        what, why = f"the name contains the control character {stray}", "names stand in terminals and logs"
+    raise InvalidRequestError(Finding("LB321", what, at="service", why=why))
 
 
 def _check_sizes(sizes: Mapping[str, tuple[int, int]]) -> None:
@@ -35,12 +38,16 @@ def _check_sizes(sizes: Mapping[str, tuple[int, int]]) -> None:
 
 
 def checked_locality(place: common_pb2.Locality, limits: NativeLimits, *, at: str = "locality") -> None:
-    """Refuse a locality with a text that is too long.
+    """Refuse a locality with a text that is too long or has a character that terminals obey.
 
     Raises:
         InvalidRequestError: it has one (LB323); the message names it.
     """
     texts = {"region": place.region, "zone": place.zone, "sub_zone": place.sub_zone}
+    for name, text in texts.items():
+        if stray := stray_in(text):
+            why = "localities stand in terminals and logs"
+            raise InvalidRequestError(Finding("LB323", f"{at}.{name} has {stray}", at=f"{at}.{name}", why=why))
     _check_sizes({f"{at}.{name}": (len(text.encode()), limits.name_bytes) for name, text in texts.items()})
 
 

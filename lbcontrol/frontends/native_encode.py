@@ -16,6 +16,7 @@ from lbcontrol.model.endpoints import Health, Locality
 from lbcontrol.model.findings import Finding
 from lbcontrol.model.rendering import Payload
 from lbcontrol.model.services import LoadBalancerType, PolicySpec
+from lbcontrol.model.text import printable
 
 HEALTHS = {
     Health.SERVING: common_pb2.HEALTH_SERVING,
@@ -66,9 +67,9 @@ def profile_of(message: common_pb2.ClientProfile) -> ClientProfile:
     """Read who a client says it is; a kind outside the closed set counts as unknown."""
     known = message.user_agent_name == "lookaside"
     return ClientProfile(
-        id=message.node_id,
+        id=printable(message.node_id),
         kind="lookaside" if known else "unknown",
-        version=message.user_agent_version,
+        version=printable(message.user_agent_version),
         locality=locality_of(message.locality),
         features=frozenset(message.features),
     )

@@ -89,10 +89,13 @@ class LoadStream:
         except LbControlError as error:
             self._end(error)
             return
-        accepted, refused = self._waiting or (0, Counter())
+        accepted, before = self._waiting or (0, Counter())
+        refused: Counter[load_pb2.SampleRefusal] = Counter()
         for report in request.reports:
             accepted += self._store(report, refused)
-        self._waiting = (accepted, refused)
+        for reason, count in refused.items():
+            self._sink.refused(_word(reason), count)
+        self._waiting = (accepted, before + refused)
         self._flush()
 
     def half_closed(self) -> None:
@@ -186,3 +189,8 @@ class LoadStream:
         if self._outlet is not None:
             self._outlet.end(status_of(error))
             self._outlet = None
+
+
+def _word(reason: load_pb2.SampleRefusal) -> str:
+    """Return the reason as metrics name it."""
+    return load_pb2.SampleRefusal.Name(reason).removeprefix("SAMPLE_REFUSAL_").lower()

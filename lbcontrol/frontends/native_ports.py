@@ -88,6 +88,10 @@ class LoadSink(Protocol):
         """Keep the samples; the newest of a voice replaces its earlier ones."""
         ...
 
+    def refused(self, reason: str, count: int) -> None:
+        """Count samples that were not handed over, by a reason in lower case."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class NativeSubscription:

@@ -20,6 +20,8 @@ class Budget:
         self._updates = limits.window_updates
         self._empty_most = limits.empty_data
         self._empty = 0
+        self._frames = 0
+        """DATA frames sent that no budget has been widened by yet."""
 
     def reset(self, now: float) -> None:
         """The peer reset a stream, or made us reset one."""
@@ -33,6 +35,7 @@ class Budget:
 
     def ping(self, now: float) -> None:
         """The peer wants an answer to a PING."""
+        self._widen()
         if not self._pings.take(now):
             raise _calm("too_many_pings")
 
@@ -50,6 +53,7 @@ class Budget:
 
     def window_update(self) -> None:
         """The peer opened a window."""
+        self._widen()
         self._updates -= 1
         if self._updates < 0:
             raise _calm("window_updates")
@@ -61,9 +65,16 @@ class Budget:
             raise _calm("empty_data")
 
     def sent(self, frames: int) -> None:
-        """We sent DATA frames: the peer may measure its bandwidth and open its windows."""
-        self._pings.add(frames)
-        self._updates += 10 * frames
+        """We sent DATA frames: the peer may measure its bandwidth and open its windows.
+
+        That is worked out when the peer does; we send far more often.
+        """
+        self._frames += frames
+
+    def _widen(self) -> None:
+        self._pings.add(self._frames)
+        self._updates += 10 * self._frames
+        self._frames = 0
 
 
 def _calm(reason: str) -> ConnectionFaultError:

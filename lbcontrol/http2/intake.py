@@ -25,6 +25,11 @@ class Intake:
         """True once preface and first SETTINGS are here."""
         return self._settings
 
+    @property
+    def is_between_frames(self) -> bool:
+        """True when the connection is established and nothing unfinished is kept."""
+        return self._settings and not self._kept
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that ``data`` completes.
 

@@ -29,7 +29,8 @@ class Sending:
         self._streams = streams
         self._budget = budget
         self._events = events
-        self._out: list[bytes] = []
+        self.out: list[bytes] = []
+        """Frames that wait for ``take``."""
         self._waiting: dict[int, None] = {}
         """Streams with part of a message left, in the order they are served."""
         self.window = WINDOW_BYTES
@@ -39,15 +40,15 @@ class Sending:
 
     def take(self) -> bytes:
         """Return what waits to be written, and forget it."""
-        if not self._out:
+        if not self.out:
             return b""
-        joined = b"".join(self._out)
-        self._out.clear()
+        joined = b"".join(self.out)
+        self.out.clear()
         return joined
 
     def control(self, frames: bytes) -> None:
         """Queue frames that no window holds back."""
-        self._out.append(frames)
+        self.out.append(frames)
 
     def begin(self, stream: int, block: bytes) -> None:
         """Keep the header block that goes before the first message; a stream that is gone is left alone."""
@@ -77,7 +78,7 @@ class Sending:
         found = self._streams.get(stream)
         if found is None:
             return True
-        self._out.append(self._head(found))
+        self.out.append(self._head(found))
         found.rest = memoryview(message)
         if self._pump(found):
             return True
@@ -92,9 +93,9 @@ class Sending:
         if found.rest is not None:
             found.ending = block
             return
-        self._out.append(header_frames(stream, block, end=True))
+        self.out.append(header_frames(stream, block, end=True))
         if found.remote_open:  # The answer is complete: the peer need not go on (section 8.1).
-            self._out.append(long_frame(Kind.RST_STREAM, stream, value=Code.NO_ERROR))
+            self.out.append(long_frame(Kind.RST_STREAM, stream, value=Code.NO_ERROR))
         self.drop(stream)
 
     def drop(self, stream: int) -> None:
@@ -170,12 +171,12 @@ class Sending:
         assert rest is not None  # noqa: S101  for the type checker
         size = min(len(rest), max(0, stream.window), max(0, self.window))
         if size:
-            self._out.append(data_frames(stream.id, bytes(rest[:size])))
+            self.out.append(data_frames(stream.id, bytes(rest[:size])))
             self._budget.sent(1 + size // FRAME_BYTES)
             stream.window -= size
             self.window -= size
         elif not rest:
-            self._out.append(frame(Kind.DATA, 0, stream=stream.id))
+            self.out.append(frame(Kind.DATA, 0, stream=stream.id))
         stream.rest = rest[size:] if size < len(rest) else None
         return stream.rest is None
 

@@ -49,3 +49,8 @@ class Stream:
         """True once a message could not be taken: what follows is dropped."""
         self.paused = False
         """True while nothing is given back, so that the peer has to stop."""
+
+    def takes(self, size: int, length: int) -> bool:
+        """True when a DATA frame of ``size`` bytes with one whole message of ``length`` is all in order."""
+        plain = self.remote_open and self.expected is None and not self.refused
+        return plain and size <= self.receivable and self.assembly.takes(length)

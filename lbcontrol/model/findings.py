@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from lbcontrol.model.text import printable
+
 
 class Severity(enum.StrEnum):
     """How much a finding matters."""
@@ -34,10 +36,10 @@ class Finding:
     severity: Severity = Severity.ERROR
 
     def lines(self) -> list[str]:
-        """Return the finding as at most six lines of text."""
-        head = f"{self.severity} {self.code}: {self.what}"
+        """Return the finding as at most six lines of text; nothing in them is obeyed by a terminal."""
+        head = f"{self.severity} {self.code}: {printable(self.what)}"
         rest = (("at", self.at), ("why", self.why), ("effect", self.effect), ("do", self.do))
-        return [head, *(f"  {name + ':':<7} {text}" for name, text in rest if text)]
+        return [head, *(f"  {name + ':':<7} {printable(text)}" for name, text in rest if text)]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

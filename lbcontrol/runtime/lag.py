@@ -5,8 +5,8 @@ from __future__ import annotations
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Timer
 
-PERIOD = 0.05
-"""Seconds between two measurements: a stall of this length is always seen."""
+PERIOD = 0.02
+"""Seconds between two measurements: a stall is seen at least as its length less this."""
 
 
 class LagMeter:

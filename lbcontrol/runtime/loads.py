@@ -76,7 +76,7 @@ class LoadWindow:
             self._drop(voice)
         count = len(testimony.samples)
         if self._voices[service] >= self._limits.voices:
-            self._reject("voices", count)
+            self.refused("voices", count)
             return
         self._kept[voice] = testimony
         self._voices[service] += 1
@@ -84,7 +84,7 @@ class LoadWindow:
         self._metrics.load_samples_total.labels("native").inc(count)
         while self._samples > self._limits.samples:
             oldest = next(iter(self._kept))
-            self._reject("full", len(self._kept[oldest].samples))
+            self.refused("full", len(self._kept[oldest].samples))
             self._drop(oldest)
 
     def latest(self, service: str) -> tuple[Testimony, ...]:
@@ -106,5 +106,6 @@ class LoadWindow:
         if not self._voices[voice[0]]:
             del self._voices[voice[0]]
 
-    def _reject(self, reason: str, count: int) -> None:
+    def refused(self, reason: str, count: int) -> None:
+        """Count samples that are not kept, by a reason in lower case."""
         self._metrics.load_samples_rejected_total.labels(reason).inc(count)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.registry import Collector
 
 from lbcontrol.model.endpoints import Health
 from lbcontrol.model.rendering import ResourceType
@@ -16,10 +17,33 @@ PROTOCOLS = ("xds", "native")
 TYPES = tuple(kind.value for kind in ResourceType)
 VERDICTS = ("ack", "nack", "stale")
 CAUSES = ("endpoints", "health", "weight", "drain", "policy", "restored", "removed")
+REFUSALS = (
+    "out_of_range",
+    "too_many_names",
+    "not_assigned",
+    "too_soon",
+    "bad_address",
+    "duplicate",
+    "voices",
+    "full",
+)
+"""Why a load sample is dropped: what the reporter is told, and the two limits of what is kept."""
 PARTS = ("engine", "hub", "compile", "follower", "subscriber", "source", "persistence", "transport")
 """Where an exception that nobody expected was caught."""
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Buckets of every histogram of durations."""
+
+
+class _Settling(Collector):
+    """Has no series; makes those that come after it exact."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def collect(self) -> Iterable[Metric]:
+        for call in self.calls:
+            call()
+        return ()
 
 
 class Metrics:
@@ -28,10 +52,16 @@ class Metrics:
     def __init__(self) -> None:
         """Make all families in a fresh registry."""
         self.registry = CollectorRegistry()
+        self._settling = _Settling()
+        self.registry.register(self._settling)  # First of all, so that it is asked first.
         self._process()
         self._sources()
         self._engine()
         self._push()
+
+    def settle_with(self, settle: Callable[[], None]) -> None:
+        """Call ``settle`` before every collection: whoever counts very often may keep the count until then."""
+        self._settling.calls.append(settle)
 
     def render(self) -> bytes:
         """Return all series in Prometheus' text format."""
@@ -114,5 +144,5 @@ class Metrics:
         self.unknown_types_total = self._counter("unknown_types_total", "Requests for unknown xDS types.")
         self.load_samples_total = self._counter("load_samples_total", "Load samples stored.", ("protocol",), PROTOCOLS)
         self.load_samples_rejected_total = self._counter(
-            "load_samples_rejected_total", "Load samples dropped.", ("reason",)
+            "load_samples_rejected_total", "Load samples dropped.", ("reason",), REFUSALS
         )

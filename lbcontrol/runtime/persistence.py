@@ -1,6 +1,6 @@
-"""What survives a restart: overrides, the epoch, and the last-good decision of every service.
+"""What survives a restart: overrides, the epoch, the last-good decision and the registrations of every service.
 
-An override is on disk before it is in force. Decisions are written in the background, at most one write a second, and
+An override is on disk before it is in force. The rest is written in the background, at most one write a second, and
 only the newest of each service. A store that cannot be written stops nothing: what is missing is written later.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -22,6 +22,7 @@ from lbcontrol.runtime.directory import RESTORED
 from lbcontrol.runtime.documents import document_of, value_of
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, StateStore
+from lbcontrol.runtime.registrations import Registration, ServiceRegistrations
 from lbcontrol.runtime.supervision import Supervisor, sleep
 
 WRITE_INTERVAL = 1.0
@@ -31,6 +32,7 @@ MOST_PER_WRITE = 100
 EPOCH_KEY = "epoch/current"
 
 Document = Mapping[str, object]
+Kept = Decision | ServiceRegistrations
 _log = structlog.get_logger("lbcontrol.persistence")
 
 
@@ -42,10 +44,22 @@ class RestoredState:
     """Of this start: higher than that of every start and decision before."""
     events: tuple[Event, ...]
     """For ``Hub.restore``: overrides first, so that last-good is served with them."""
+    registrations: tuple[Registration, ...]
+    """For the self-registration source."""
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the store's documents say."""
+
+    overrides: list[Override] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    registrations: list[Registration] = field(default_factory=list)
+    epochs: list[int] = field(default_factory=lambda: [0])
 
 
 class Persistence:
-    """Keeps the state store up to date. Bounded by one waiting decision per service."""
+    """Keeps the state store up to date. Bounded by two waiting documents per service."""
 
     def __init__(
         self, store: StateStore, scheduler: Scheduler, *, metrics: Metrics, interval: float = WRITE_INTERVAL
@@ -56,7 +70,7 @@ class Persistence:
         self._metrics = metrics
         self._interval = interval
         self._supervisor = Supervisor(metrics, scheduler)
-        self._waiting: dict[str, Decision | None] = {}
+        self._waiting: dict[str, Kept | None] = {}
         self._overrides: set[str] = set()
         self._filled = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -73,21 +87,19 @@ class Persistence:
 
     def restore(self) -> RestoredState:
         """Read the store; documents that make no sense are left out and counted."""
-        overrides: list[Override] = []
-        decisions: list[Decision] = []
-        epochs = [0]
+        found = _Found()
         for key, document in self._store.load().items():
             try:
-                self._read(key, document, overrides=overrides, decisions=decisions, epochs=epochs)
+                _read(key, document, found)
             except ValueError as error:
                 self._metrics.recoveries_total.inc()
                 _log.warning("document left out", key=key, error=str(error)[:200])
         wall = self._scheduler.wall()
-        alive = [each for each in overrides if each.expires_at is None or each.expires_at > wall]
-        self._overrides = {_override_key(each.key) for each in overrides}
+        alive = [each for each in found.overrides if each.expires_at is None or each.expires_at > wall]
+        self._overrides = {_override_key(each.key) for each in found.overrides}
         self.overrides_changed(alive)
-        events: tuple[Event, ...] = (*map(OverrideSet, alive), *map(Restored, decisions))
-        return RestoredState(max(int(wall), max(epochs) + 1), events)
+        events: tuple[Event, ...] = (*map(OverrideSet, alive), *map(Restored, found.decisions))
+        return RestoredState(max(int(wall), max(found.epochs) + 1), events, tuple(found.registrations))
 
     async def claim(self, epoch: int) -> None:
         """Write the epoch of this start, before anything is published in it; failing is shown, not fatal."""
@@ -121,6 +133,12 @@ class Persistence:
         """Note a decision from the bus; what came from the store itself is not written back."""
         if self._store.durable and decision.cause != RESTORED:
             self._wait({f"decision/{decision.service}": None if decision.removed else decision})
+
+    def registered(self, registrations: ServiceRegistrations) -> None:
+        """Note all registrations of a service."""
+        if self._store.durable:
+            key = f"registrations/{registrations.service}"
+            self._wait({key: registrations if registrations.held else None})
 
     async def run(self) -> None:
         """Write what waits until cancelled."""
@@ -156,7 +174,7 @@ class Persistence:
             await self._put(documents)
         except StateStoreError as error:
             _log.error("state not written", error=str(error))
-            self._wait({key: decision for key, decision in taken.items() if key not in self._waiting})
+            self._wait({key: kept for key, kept in taken.items() if key not in self._waiting})
 
     async def _put(self, documents: Mapping[str, Document | None]) -> None:
         try:
@@ -166,23 +184,10 @@ class Persistence:
             raise
         self._problem = None
 
-    def _wait(self, documents: Mapping[str, Decision | None]) -> None:
+    def _wait(self, documents: Mapping[str, Kept | None]) -> None:
         if documents:
             self._waiting.update(documents)
             self._filled.set()
-
-    def _read(
-        self, key: str, document: Document, *, overrides: list[Override], decisions: list[Decision], epochs: list[int]
-    ) -> None:
-        kind, _, _ = key.partition("/")
-        if kind == "override":
-            overrides.append(value_of(Override, document))
-        elif kind == "decision":
-            decision = value_of(Decision, document)
-            decisions.append(decision)
-            epochs.append(decision.mark.epoch)
-        elif key == EPOCH_KEY:
-            epochs.append(value_of(_Epoch, document).epoch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +195,29 @@ class _Epoch:
     epoch: int
 
 
+def _read(key: str, document: Document, found: _Found) -> None:
+    """Take one document in.
+
+    Raises:
+        ValueError: it makes no sense.
+    """
+    kind, _, _ = key.partition("/")
+    if kind == "override":
+        found.overrides.append(value_of(Override, document))
+    elif kind == "decision":
+        decision = value_of(Decision, document)
+        found.decisions.append(decision)
+        found.epochs.append(decision.mark.epoch)
+    elif kind == "registrations":
+        found.registrations += value_of(ServiceRegistrations, document).held
+    elif key == EPOCH_KEY:
+        found.epochs.append(value_of(_Epoch, document).epoch)
+
+
 def _override_key(key: tuple[str, Address, OverrideKind]) -> str:
     service, address, kind = key
     return f"override/{service} {address} {kind.value}"
 
 
-def _documents(decisions: Mapping[str, Decision | None]) -> dict[str, Document | None]:
-    return {key: None if decision is None else document_of(decision) for key, decision in decisions.items()}
+def _documents(waiting: Mapping[str, Kept | None]) -> dict[str, Document | None]:
+    return {key: None if kept is None else document_of(kept) for key, kept in waiting.items()}

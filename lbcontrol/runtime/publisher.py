@@ -8,7 +8,7 @@ big services are compiled by the worker; their last resources stay in force unti
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,6 +27,7 @@ from lbcontrol.runtime.ports import Scheduler, Timer
 from lbcontrol.runtime.rendering import Entry, Job, Key, Renderer, ResourceCache
 from lbcontrol.runtime.stand_ins import StandIns
 from lbcontrol.runtime.supervision import Supervisor
+from lbcontrol.runtime.telling import Teller
 from lbcontrol.runtime.view import PublishedView, ViewParts
 from lbcontrol.runtime.views import Change, Encode, Follower
 from lbcontrol.runtime.worker import BIG, Background
@@ -64,7 +65,7 @@ class Publisher:
         self._scheduler = scheduler
         self._metrics = metrics
         self._options = options or PublisherOptions()
-        self._supervisor = Supervisor(metrics, scheduler)
+        self._teller = Teller(scheduler, Supervisor(metrics, scheduler))
         self._views: weakref.WeakValueDictionary[ViewKey, PublishedView] = weakref.WeakValueDictionary()
         self._busy: dict[str, dict[PublishedView, None]] = {}
         self._timer: Timer | None = None
@@ -117,15 +118,16 @@ class Publisher:
         for view in self._all():
             changes = view.recheck()
             if changes:
-                self._tell(view, [(change, False) for change in changes])
+                self._tell({view: [(change, False) for change in changes]})
 
     def flush(self) -> None:
-        """Publish everything that waits, now and on this thread."""
+        """Publish everything that waits, and tell everybody, now and on this thread."""
         now = self._scheduler.now()
         ready = self._grouped({view: view.pace.take_all(now) for view in self._all()})
         for service, views in ready.items():
             self._keep(self._render(self._jobs(service, views)))
         self._publish(ready, now)
+        self._teller.finish()
 
     def findings(self) -> list[Finding]:
         """Return why forms are withheld from everybody, and what is parked for a kind of client."""
@@ -215,15 +217,25 @@ class Publisher:
         for service, views in ready.items():
             for view in views:
                 changes.setdefault(view, []).extend(view.apply(service))
-        for view, changed in changes.items():
-            self._tell(view, changed)
+        self._tell(changes, told=partial(self._flushed, tuple(changes), began))
+        self._flushed(changes, began)
+
+    def _flushed(self, views: Iterable[PublishedView], began: float) -> None:
+        """Keep the next flush away from this one: once when it is published, once when all have been told."""
         ended = self._scheduler.now()
-        for view in changes:
+        for view in views:
             view.pace.flushed(ended, duration=ended - began)
 
-    def _tell(self, view: PublishedView, changes: Iterable[tuple[Change, bool]]) -> None:
-        tellings = view.followers.tellings(in_order(changes))
-        self._supervisor.each("follower", (partial(_told, *telling) for telling in tellings.items()))
+    def _tell(
+        self,
+        changes: Mapping[PublishedView, Iterable[tuple[Change, bool]]],
+        *,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:
+        tellings: dict[Follower, tuple[Change, ...]] = {}
+        for view, changed in changes.items():
+            tellings.update(view.followers.tellings(in_order(changed)))
+        self._teller.tell(tellings, told=told)
 
     # Parking and counting.
 
@@ -243,7 +255,3 @@ class Publisher:
 
     def _is_followed(self, what: Change) -> bool:
         return any(view.followers.has(what) for view in self._all())
-
-
-def _told(follower: Follower, changes: tuple[Change, ...]) -> None:
-    follower.changed(changes)

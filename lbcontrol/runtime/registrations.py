@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,4 +43,24 @@ class Registrar(Protocol):
 
     def withdraw(self, service: str, address: Address) -> None:
         """End a registration at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRegistrations:
+    """All registrations of one service, as the state store keeps them."""
+
+    service: str
+    held: tuple[Registration, ...]
+
+
+class Restorable(Protocol):
+    """A holder of registrations that survive a restart of ours; their owners may need a whole lease to notice it."""
+
+    def restore(self, registrations: Iterable[Registration]) -> None:
+        """Begin these leases anew; what a limit does not allow any more is left out. Call before it runs."""
+        ...
+
+    def keep(self, note: Callable[[ServiceRegistrations], None]) -> None:
+        """Call ``note`` with all registrations of a service whenever they changed; renewals are no change."""
         ...

@@ -3,13 +3,16 @@
 Nobody is asked and nothing is watched, so the source is in sync from its first moment. Leases end by our own monotonic
 clock. When that clock finds itself late (the process was stopped, or the loop stood still), renewals that came in time
 may still wait in a socket: then all leases are given the lost time back, because a pause of ours is not their death.
+For the same reason a restart of ours ends no lease when there is a state directory: each begins anew.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -20,7 +23,7 @@ from lbcontrol.model.findings import Finding
 from lbcontrol.model.services import ServiceSnapshot
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Sink, Timer
-from lbcontrol.runtime.registrations import Registration
+from lbcontrol.runtime.registrations import Registration, ServiceRegistrations
 from lbcontrol.sources.spec import Options, SourceSpec
 
 GATHER = 0.01
@@ -70,6 +73,8 @@ class Registry:
         self._by_host: Counter[str] = Counter()
         self._by_identity: Counter[str] = Counter()
         self._changed: dict[str, None] = {}
+        self._unsaved: dict[str, None] = {}
+        self._note: Callable[[ServiceRegistrations], None] | None = None
         self._revision = 0
         self._sink: Sink | None = None
         self._expiry: tuple[float, Timer] | None = None
@@ -85,6 +90,16 @@ class Registry:
             await asyncio.Event().wait()
         finally:
             self._sink = None
+
+    def restore(self, registrations: Iterable[Registration]) -> None:
+        """Begin the leases of before a restart anew. Call before ``run``."""
+        for registration in registrations:
+            with contextlib.suppress(LimitExceededError):  # A limit was lowered: those that came first stay.
+                self.register(registration)
+
+    def keep(self, note: Callable[[ServiceRegistrations], None]) -> None:
+        """Call ``note`` with all registrations of a service whenever they changed."""
+        self._note = note
 
     def find(self, service: str, address: Address) -> Registration | None:
         """Return a registration in force."""
@@ -149,16 +164,25 @@ class Registry:
                 del counter[key]
 
     def _touch(self, service: str) -> None:
-        self._changed[service] = None
+        self._changed[service] = self._unsaved[service] = None
         if self._gathering is None:
             self._gathering = self._scheduler.call_later(GATHER, self._tell)
 
     def _tell(self) -> None:
         self._gathering = None
+        self._save()
         changed, self._changed = self._changed, {}
         if self._sink is not None:
             here = [self._snapshot(service) for service in changed if service in self._leases]
             self._sink.update(here, [service for service in changed if service not in self._leases])
+
+    def _save(self) -> None:
+        unsaved, self._unsaved = self._unsaved, {}
+        if self._note is None:
+            return
+        for service in unsaved:
+            held = tuple(lease.registration for lease in self._leases.get(service, {}).values())
+            self._note(ServiceRegistrations(service, held))
 
     def _snapshot(self, service: str) -> ServiceSnapshot:
         self._revision += 1

@@ -82,8 +82,8 @@ class FileStore:
             self._complete()
             for stray in self.path.glob(f"*/*{NEW}"):
                 self._disk.remove(stray)
-            names = {path.name.removesuffix(OLD): path.parent for path in self.path.glob("*/*.json*")}
-            found = (self._read(folder / name) for name, folder in sorted(names.items()))
+            paths = {path.with_name(path.name.removesuffix(OLD)) for path in self.path.glob("*/*.json*")}
+            found = (self._read(path) for path in sorted(paths))
             return dict(each for each in found if each is not None)
         except OSError as error:
             what = f'cannot read the state directory "{self.path}": {error.strerror}'

@@ -62,6 +62,15 @@ class Plane(ControlPlane):
         self.late.mkdir(exist_ok=True)
         _poll(self._is_synced)
 
+    def memory(self, *, peak: bool = False) -> int:
+        """Resident bytes now, or with ``peak`` the most there were since the last call without it."""
+        assert self.proc is not None
+        pid = self.proc.popen.pid
+        if not peak:
+            Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # Begins the peak anew.
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
     def _listens(self) -> bool:
         host, _, port = self.grpc.rpartition(":")
         with contextlib.suppress(OSError), socket.create_connection((host, int(port))):

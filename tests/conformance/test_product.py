@@ -38,7 +38,7 @@ def test_machine_client_holds_what_is_published(variant: str, machine: str) -> N
     run_state_machine_as_test(
         type("Bound", (Subscriptions,), bound),
         settings=settings(
-            max_examples=60,
+            max_examples=20,
             stateful_step_count=20,
             derandomize=True,
             deadline=None,

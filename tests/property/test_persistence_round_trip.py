@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lbcontrol.model.assignment import Assignment, Decision, Mark
 from lbcontrol.model.overrides import Override
 from lbcontrol.runtime.documents import document_of, value_of
+from lbcontrol.runtime.registrations import ServiceRegistrations
 from lbcontrol.stores.envelope import opened, sealed
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -22,8 +23,8 @@ ASSIGNMENTS = st.dictionaries(TEXT, st.from_type(Assignment), max_size=3)
 DECISIONS = st.builds(Decision, mark=MARKS, assignments=ASSIGNMENTS)
 
 
-@given(st.one_of(DECISIONS, st.from_type(Override)))
-def test_every_value_round_trips(value: Decision | Override) -> None:
+@given(st.one_of(DECISIONS, st.from_type(Override), st.from_type(ServiceRegistrations)))
+def test_every_value_round_trips(value: Decision | Override | ServiceRegistrations) -> None:
     """Through the document, its JSON text and the sealed file, the value comes back equal."""
     document = document_of(value)
     assert value_of(type(value), json.loads(json.dumps(document))) == value

@@ -163,7 +163,8 @@ class ServingMachine(RuleBasedStateMachine):
                 if service in services:
                     assert hosts(body) == self.serving(service)
             return
-        waiting = {name for name in client.asked["LDS"] if self.owner(name) is None} and not self.spine.settled
+        asked = client.asked["LDS"] | client.asked.get("CDS", frozenset())
+        waiting = any(self.owner(name) is None for name in asked) and not self.spine.settled
         for name in client.asked["LDS"]:
             owner = self.owner(name)
             if owner is None:
@@ -186,7 +187,9 @@ class ServingMachine(RuleBasedStateMachine):
         wanted = {r.service: r.weight for r in rules[0].backends if r.weight} if rules else {owner: 1}
         assert set(clusters(client.held["RDS"][owner])) == set(wanted)
         for service in wanted:
-            if self.owner(service) == service:
+            if self.owner(service) != service:
+                assert hosts(client.held["EDS"].get(service, b"")) == set()
+            else:
                 assert hosts(client.held["EDS"][service]) == self.serving(service)
 
 

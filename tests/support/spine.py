@@ -132,6 +132,8 @@ class XdsClient:
         self._nonces: dict[str, str] = {}
         self._versions: dict[str, str] = dict(brought or {})
         self.wild = not names
+        self.gives_up = True
+        """Unsubscribes from what nothing leads to any more, as gRPC clients do once they have moved."""
         self.handler.opened(Peer(peer), {}, self)
         if self.wild:
             self._ask("CDS", frozenset())
@@ -221,8 +223,15 @@ class XdsClient:
             self._ask("CDS", frozenset(name for body in self.held["RDS"].values() for name in clusters(body)))
         self._ask("EDS", frozenset(self.held["CDS"]))
 
+    def let_go(self) -> None:
+        """Give up what nothing leads to any more."""
+        self.gives_up = True
+        self._follow()
+
     def _ask(self, kind: str, names: frozenset[str]) -> None:
         before = self.asked.get(kind)
+        if not self.gives_up and kind != "LDS":
+            names |= before or frozenset()
         if before == names or (before is None and not names and not (self.wild and kind in ("LDS", "CDS"))):
             return
         self.asked[kind] = names

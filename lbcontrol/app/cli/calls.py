@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+import queue
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +85,9 @@ class Connection:
     ) -> Iterator[native.WatchAssignmentsResponse]:
         """Follow what ``request`` subscribes to, for at most ``seconds`` (None: for ever).
 
+        Whoever looks on calls nobody and has every list in force as it comes: it is acknowledged, so that nobody
+        who waits for all clients waits for a spectator.
+
         Raises:
             CommandError: the stream broke, or the time is over (LB912).
         """
@@ -93,14 +96,18 @@ class Connection:
             request_serializer=native.WatchAssignmentsRequest.SerializeToString,
             response_deserializer=native.WatchAssignmentsResponse.FromString,
         )
-        done = threading.Event()
-        stream = method(_requests(request, done), timeout=seconds)
+        requests: queue.SimpleQueue[native.WatchAssignmentsRequest | None] = queue.SimpleQueue()
+        requests.put(request)  # None would half-close the stream, and a half-closed watch ends.
+        stream = method(iter(requests.get, None), timeout=seconds)
         try:
-            yield from stream
+            for news in stream:
+                if news.HasField("assignment"):
+                    requests.put(_acknowledging(news.assignment))
+                yield news
         except grpc.RpcError as error:
             raise self._failure(error) from error
         finally:
-            done.set()
+            requests.put(None)
             stream.cancel()
 
     def _failure(self, error: grpc.RpcError) -> CommandError:
@@ -126,12 +133,14 @@ class Connection:
 _FLAGS = "give --server or --admin as `lbcontrol serve` printed them at its start"
 
 
-def _requests(
-    request: native.WatchAssignmentsRequest, done: threading.Event
-) -> Iterator[native.WatchAssignmentsRequest]:
-    """Send one request and leave the stream open until ``done``: a half-closed watch ends."""
-    yield request
-    done.wait()
+def _acknowledging(assignment: assignment_pb2.Assignment) -> native.WatchAssignmentsRequest:
+    verdict = native.AssignmentVerdict(
+        service=assignment.service,
+        mark=assignment.mark,
+        version=assignment.version,
+        verdict=native.VERDICT_ACCEPTED,
+    )
+    return native.WatchAssignmentsRequest(verdicts=[verdict])
 
 
 def unreachable(address: str, message: str) -> Finding:

@@ -10,6 +10,7 @@ from lbcontrol.app.cli.choices import Color, Report
 from lbcontrol.app.cli.failures import wants_color
 from lbcontrol.app.cli.screen import document_text, envelope, painted
 from lbcontrol.model.findings import Finding, Severity
+from lbcontrol.model.text import printable
 
 ERROR = "×"  # noqa: RUF001 - not the letter
 """Stands before an error."""
@@ -54,7 +55,7 @@ def total(findings: Sequence[Finding]) -> str:
 def _line(outcome: Outcome, *, color: bool) -> str:
     finding = outcome.finding
     if finding is None:
-        return f"{painted('√', 'green', color=color)} {outcome.text}"
+        return f"{painted('√', 'green', color=color)} {printable(outcome.text)}"
     bad = finding.severity == Severity.ERROR
     glyph = painted(ERROR, "red", color=color) if bad else painted("‼", "yellow", color=color)
-    return f"{glyph} {finding.code} {outcome.text}: {finding.what}   → lbcontrol help {finding.code}"
+    return f"{glyph} {finding.code} {printable(f'{outcome.text}: {finding.what}')}   → lbcontrol help {finding.code}"

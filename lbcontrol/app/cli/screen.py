@@ -15,6 +15,7 @@ from rich.text import Text
 
 from lbcontrol.app.cli.choices import Color, Format
 from lbcontrol.app.cli.failures import wants_color
+from lbcontrol.model.text import printable
 
 API_VERSION = "lbcontrol.io/v1"
 """Of the JSON and YAML this command prints."""
@@ -74,7 +75,7 @@ def width() -> int:
 def show(listing: Listing, form: Format, *, color: Color, line: bool = False) -> None:
     """Print a listing; ``line`` puts JSON on one line."""
     if form is Format.NAME:
-        text = "\n".join(listing.names)
+        text = "\n".join(map(printable, listing.names))
     elif form in (Format.TABLE, Format.WIDE):
         text = table_text(listing, wide=form is Format.WIDE, color=wants_color(color), columns=width())
     else:
@@ -90,30 +91,32 @@ def envelope(kind: str, items: Sequence[Mapping[str, object]]) -> dict[str, obje
 
 def document_text(document: Mapping[str, object], *, json_form: bool, line: bool = False) -> str:
     """Return a document as JSON or YAML."""
+    text = json.dumps(document, ensure_ascii=False, indent=None if line else 2)
+    is_plain = text.replace("\n", "").isprintable()
     if json_form:
-        return json.dumps(document, ensure_ascii=False, indent=None if line else 2)
+        return text if is_plain else json.dumps(document, indent=None if line else 2)
     import yaml
 
-    values = json.loads(json.dumps(document))  # YAML writes plain values only, and words are a kind of enum
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, explicit_start=line)
-    return str(text).rstrip("\n")
+    values = json.loads(text)  # YAML writes plain values only, and words are a kind of enum
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=is_plain, explicit_start=line)).rstrip("\n")
 
 
 def table_text(listing: Listing, *, wide: bool, color: bool, columns: int) -> str:
     """Return a table at most ``columns`` wide; titles break first, then cells are cut."""
+    rows = [[printable(text) for text in row] for row in listing.rows]
     chosen = [place for place, column in enumerate(listing.columns) if wide or not column.wide]
     titles = [listing.columns[place].title for place in chosen]
-    widths = [max(len(title), _widest(listing, place)) for title, place in zip(titles, chosen, strict=True)]
+    widths = [max(len(title), _widest(rows, place)) for title, place in zip(titles, chosen, strict=True)]
     gap = GAP
     if sum(widths) + gap * (len(widths) - 1) > columns:
         gap, titles = TIGHT_GAP, [title.replace(" ", "\n") for title in titles]
         parts = [max(map(len, title.split("\n"))) for title in titles]
-        widths = [max(part, _widest(listing, place)) for part, place in zip(parts, chosen, strict=True)]
+        widths = [max(part, _widest(rows, place)) for part, place in zip(parts, chosen, strict=True)]
         widths = squeezed(widths, columns - gap * (len(widths) - 1))
     table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0), header_style="")
     for title, size in zip(titles, widths, strict=True):
         table.add_column(title, width=size, no_wrap=True, overflow="ellipsis")
-    for row in listing.rows:
+    for row in rows:
         table.add_row(*(_cell(row[place], color=color) for place in chosen))
     console = Console(
         file=io.StringIO(),
@@ -144,8 +147,8 @@ def squeezed(widths: Sequence[int], total: int) -> list[int]:
     return every
 
 
-def _widest(listing: Listing, place: int) -> int:
-    return max((len(row[place]) for row in listing.rows), default=0)
+def _widest(rows: Sequence[Sequence[str]], place: int) -> int:
+    return max((len(row[place]) for row in rows), default=0)
 
 
 def _cell(text: str, *, color: bool) -> Text:

@@ -53,6 +53,11 @@ class Entry:
     """Monotonic time of the oldest change without an ACK."""
     refusal: Refusal | None = None
 
+    def unless_held(self, stand_in: Resource) -> Resource | Absence:
+        """Return the stand-in, or that there is nothing when the client has, or had, the real thing."""
+        real = self.version == GONE or (self.told is not None and self.told.service)
+        return Absence.UNKNOWN if real else stand_in
+
     @property
     def standing(self) -> Resource | Absence:
         """What the client was told, which stands while nothing can be said anew."""

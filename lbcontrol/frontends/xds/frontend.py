@@ -11,7 +11,8 @@ from envoy.service.discovery.v3 import ads_pb2
 
 from lbcontrol.frontends.admin_ports import ClientView, Told
 from lbcontrol.frontends.xds import delta, shown, sotw
-from lbcontrol.frontends.xds.limits import XdsLimits
+from lbcontrol.frontends.xds.broadcast import Broadcast
+from lbcontrol.frontends.xds.limits import XdsLimits, check_request
 from lbcontrol.frontends.xds.meter import Meter
 from lbcontrol.frontends.xds.nonces import Nonces
 from lbcontrol.frontends.xds.requests import Reader, read_delta, read_sotw
@@ -62,9 +63,11 @@ class XdsFrontEnd:
             ticks=SharedTick(parts.scheduler),
             chance=parts.chance,
             streams=self._streams,
+            broadcast=Broadcast(),
         )
-        states = Variant(Reader(read_sotw), sotw.verdict, sotw.subscribe, sotw.draft, encode_sotw)
-        deltas = Variant(Reader(read_delta), delta.verdict, delta.subscribe, delta.draft, encode_delta)
+        check = partial(check_request, limits=parts.limits)
+        states = Variant(Reader(read_sotw, check), sotw.verdict, sotw.subscribe, sotw.draft, encode_sotw)
+        deltas = Variant(Reader(read_delta, check), delta.verdict, delta.subscribe, delta.draft, encode_delta)
         self._variants = {
             "StreamAggregatedResources": partial(AdsStream, shared, states),
             "DeltaAggregatedResources": partial(AdsStream, shared, deltas),

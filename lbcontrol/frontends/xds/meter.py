@@ -19,19 +19,34 @@ class Meter:
         self._pushes = {type_: metrics.pushes_total.labels(LAYER, type_.value) for type_ in TYPE_URLS}
         self._bytes = metrics.push_bytes_total
         self._acks = {verdict: metrics.acks_total.labels(verdict) for verdict in VERDICTS}
+        self._pushed = dict.fromkeys(self._pushes, 0)
+        self._pushed_bytes = 0
+        self._judged = dict.fromkeys(VERDICTS, 0)
+        metrics.settle_with(self._settle)
         self.streams = metrics.streams.labels(LAYER)
         self.replaced = metrics.mailbox_replaced_total
         self.unknown_names = metrics.unknown_names_total
         self.unknown_types = metrics.unknown_types_total
 
+    def _settle(self) -> None:
+        """Hand over what was counted since: each of these costs more than all the rest of a push's books."""
+        for type_, count in self._pushed.items():
+            self._pushes[type_].inc(count)
+        for verdict, count in self._judged.items():
+            self._acks[verdict].inc(count)
+        self._bytes.inc(self._pushed_bytes)
+        self._pushed = dict.fromkeys(self._pushed, 0)
+        self._judged = dict.fromkeys(self._judged, 0)
+        self._pushed_bytes = 0
+
     def pushed(self, type_: ResourceType, size: int) -> None:
         """Count a response of ``size`` bytes."""
-        self._pushes[type_].inc()
-        self._bytes.inc(size)
+        self._pushed[type_] += 1
+        self._pushed_bytes += size
 
     def judged(self, verdict: str) -> None:
         """Count a client's answer: ack, nack or stale."""
-        self._acks[verdict].inc()
+        self._judged[verdict] += 1
 
     def rejected(self, reason: str) -> None:
         """Count a breach of a limit."""

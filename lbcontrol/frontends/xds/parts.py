@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lbcontrol.frontends.xds.entries import GONE, Parked
 from lbcontrol.frontends.xds.scope import Scope
-from lbcontrol.frontends.xds.subscription import Draft, Subscription
+from lbcontrol.frontends.xds.subscription import Draft, Hold, Subscription
 from lbcontrol.model.rendering import Resource, ResourceType
 from lbcontrol.runtime.views import Absence
 
@@ -37,8 +37,8 @@ class Sieve:
     scope: Scope
     tells_removals: bool
     """Delta says what is gone; State of the World leaves it out."""
-    hold: bool = False
-    """Keep removals back until routes no longer lead there."""
+    hold: Hold
+    """Says which removals are kept back until routes no longer lead there."""
 
     def sift(self, names: Iterable[str]) -> Sifted:
         """Look at subscribed names, until the response is large enough."""
@@ -60,7 +60,7 @@ class Sieve:
         return Draft(tuple(sifted.resources), tuple(sifted.removed), unknown, sifted.settled)
 
     def _one(self, name: str, sifted: Sifted) -> None:
-        found = self.sub.newest(name, self.scope)
+        found = self.sub.newest(name, self.scope, hold=self.hold)
         if isinstance(found, Resource):
             self._resource(found, sifted)
         elif found is Absence.UNKNOWN:
@@ -82,8 +82,7 @@ class Sieve:
     def absent(self, name: str, sifted: Sifted) -> None:
         """Say that ``name`` does not exist, if that is news to the client."""
         entry = self.sub.entries.get(name)
-        if self.hold and entry is not None and entry.told is not None:
-            self.sub.held = True
+        if isinstance(self.sub.gone(name, self.hold), Resource):
             return
         sifted.settled.append(name)
         if not self.tells_removals:

@@ -91,20 +91,22 @@ class Reader:
     and the streams share the value, its names included. Bound: ``KEPT`` requests of ``KEPT_BYTES``.
     """
 
-    def __init__(self, read: Callable[[bytes], Request]) -> None:
-        """Begin with nothing kept."""
+    def __init__(self, read: Callable[[bytes], Request], check: Callable[[Request], None]) -> None:
+        """Begin with nothing kept; ``check`` refuses what is beyond a limit, and so is asked once for equal bytes."""
         self._read = read
+        self._check = check
         self._kept: dict[bytes, Request] = {}
 
     def __call__(self, raw: bytes) -> Request:
         """Return what ``raw`` says.
 
         Raises:
-            InvalidRequestError: it is no request (LB320).
+            InvalidRequestError: it is no request (LB320), or beyond a limit.
         """
         request = self._kept.get(raw)
         if request is None:
             request = self._read(raw)
+            self._check(request)
             if request.nonce > NONE and request.node is None and len(raw) <= KEPT_BYTES:
                 self._keep(raw, request)
         return request

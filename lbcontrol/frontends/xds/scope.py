@@ -28,6 +28,11 @@ class Scope:
         found = self.view.resource(type_, name)
         return self.view.missing(type_, name) if found is Absence.UNKNOWN else found
 
+    @property
+    def audience(self) -> tuple[View, Identity]:
+        """Equal for streams that are told the same of every name."""
+        return self.view, self._identity
+
     def listed(self, type_: ResourceType) -> frozenset[str] | None:
         """Return the names a wildcard covers; None while names may be missing."""
         names = self.view.names(type_)

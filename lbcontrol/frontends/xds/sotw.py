@@ -8,7 +8,7 @@ from lbcontrol.frontends.xds.entries import GONE
 from lbcontrol.frontends.xds.parts import Sieve
 from lbcontrol.frontends.xds.requests import Request
 from lbcontrol.frontends.xds.scope import Scope
-from lbcontrol.frontends.xds.subscription import Draft, Subscription, Verdict
+from lbcontrol.frontends.xds.subscription import Draft, Hold, Subscription, Verdict
 from lbcontrol.frontends.xds.types import WHOLE
 from lbcontrol.model.rendering import Resource, ResourceType
 from lbcontrol.runtime.views import ALL, Absence
@@ -68,59 +68,55 @@ def _answer_warming(sub: Subscription) -> None:
         sub.owe(again)
 
 
-def draft(sub: Subscription, scope: Scope, *, hold: bool) -> Draft | None:
+def draft(sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
     """Return the next response of the type; None when there is nothing to say now."""
-    sub.held = False
+    sub.held = {}
     if sub.type in WHOLE:
         return _whole(sub, scope, hold=hold)
     sub.spread(sub.names)
     names = sorted(name for name in {**sub.dirty, **sub.owed} if name in sub.names)
-    sieve = Sieve(sub, scope, tells_removals=False)
+    sieve = Sieve(sub, scope, tells_removals=False, hold=hold)
     return sieve.draft(sieve.sift(names))
 
 
-def _whole(sub: Subscription, scope: Scope, *, hold: bool) -> Draft | None:
+def _whole(sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
     """Return the full set: what is left out is deleted, so that a set with a waiting name is never sent."""
     names = sub.covered(scope)
     if names is None:
         return None
     sub.spread(sub.entries)
-    full: list[Resource] = []
-    unknown: list[str] = []
-    for name in sorted(names):
-        found = _newest_cached(sub, name, scope)
-        if found is Absence.WAITING:
-            return None
-        if isinstance(found, Resource):
-            full.append(found)
-        if found is Absence.UNKNOWN or (isinstance(found, Resource) and not found.service):
-            unknown.append(name)
-    return _news(sub, scope, full=full, unknown=unknown, hold=hold)
+    found = {name: _newest_cached(sub, name, scope, hold=hold) for name in names}
+    if Absence.WAITING in found.values():
+        return None
+    stays = [sub.gone(name, hold) for name in sub.entries if name not in names]
+    full = [each for each in (*found.values(), *stays) if isinstance(each, Resource)]
+    unknown = [name for name, each in found.items() if each is Absence.UNKNOWN]
+    stand_ins = [each.name for each in full if not each.service]
+    return _news(sub, scope, full=sorted(full, key=_name), unknown=sorted((*unknown, *stand_ins)))
 
 
-def _newest_cached(sub: Subscription, name: str, scope: Scope) -> object:
+def _name(resource: Resource) -> str:
+    return resource.name
+
+
+def _newest_cached(sub: Subscription, name: str, scope: Scope, *, hold: Hold) -> object:
     """Return what is newest of ``name``; what was told stands until the publisher says that it may have changed."""
     entry = sub.entries.get(name)
     if entry is None or name in sub.dirty or name in sub.owed or (entry.told is None and entry.version != GONE):
-        return sub.newest(name, scope)
+        return sub.newest(name, scope, hold=hold)
     return Absence.UNKNOWN if entry.told is None else entry.told
 
 
-def _news(sub: Subscription, scope: Scope, *, full: list[Resource], unknown: list[str], hold: bool) -> Draft | None:
-    """Return the full set if it is news, with what is gone still in it while routes may lead there."""
+def _news(sub: Subscription, scope: Scope, *, full: list[Resource], unknown: list[str]) -> Draft | None:
+    """Return the full set if it is news; what has to stay is still in it."""
     present = {resource.name for resource in full}
-    gone = {name: entry.told for name, entry in sub.entries.items() if entry.told is not None and name not in present}
-    sub.held = hold and bool(gone)
-    settled = [name for name in {**sub.dirty, **sub.owed} if not (sub.held and name in gone)]
-    same = all(sub.holds(resource, scope) for resource in full) and (sub.held or not gone)
-    absent = [name for name in unknown if name not in present and not (sub.held and name in gone)]
-    if same and not sub.due:
+    gone = [name for name, entry in sub.entries.items() if entry.told is not None and name not in present]
+    settled = [*sub.dirty, *sub.owed]
+    absent = [name for name in unknown if name not in present]
+    if all(sub.holds(resource, scope) for resource in full) and not gone and not sub.due:
         for name in absent:
             sub.lose(name)
         sub.settle(settled)
         return None
-    if sub.held:
-        full = sorted([*full, *gone.values()], key=lambda resource: resource.name)
-    removed = () if sub.held else tuple(dict.fromkeys((*absent, *gone)))
     told_unknown = tuple(unknown) if sub.type is ResourceType.LISTENER else ()
-    return Draft(tuple(full), removed, told_unknown, settled)
+    return Draft(tuple(full), tuple(dict.fromkeys((*absent, *gone))), told_unknown, settled)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lbcontrol.frontends.status import OK, status_of
+from lbcontrol.frontends.xds.broadcast import Broadcast, is_plain, is_quiet
+from lbcontrol.frontends.xds.departures import Departures, wanted_by
 from lbcontrol.frontends.xds.limits import (
     Bucket,
     XdsLimits,
     check_count,
-    check_request,
     check_types,
     reason_of,
 )
@@ -25,7 +26,7 @@ from lbcontrol.frontends.xds.node import profile_of
 from lbcontrol.frontends.xds.requests import Reader, Request
 from lbcontrol.frontends.xds.responses import Content, EncodeResponse, Responses
 from lbcontrol.frontends.xds.scope import Scope
-from lbcontrol.frontends.xds.subscription import Draft, Subscription, Verdict
+from lbcontrol.frontends.xds.subscription import MADE_FOR_THE_NEW, Draft, Hold, Subscription, Verdict, at_once
 from lbcontrol.frontends.xds.ticks import SharedTick
 from lbcontrol.frontends.xds.types import TYPE_URLS, TYPES
 from lbcontrol.model.clients import ClientProfile, Peer
@@ -57,8 +58,8 @@ class Subscribe(Protocol):
 class Compose(Protocol):
     """Says what is sent next."""
 
-    def __call__(self, sub: Subscription, scope: Scope, *, hold: bool) -> Draft | None:
-        """Return the next response of a type; ``hold`` keeps removals back."""
+    def __call__(self, sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
+        """Return the next response of a type; ``hold`` says which removals are kept back."""
         ...
 
 
@@ -89,6 +90,7 @@ class Shared:
     chance: random.Random
     streams: dict[AdsStream, None]
     """Open streams, oldest first; the transport limits their number."""
+    broadcast: Broadcast
 
 
 class AdsStream:
@@ -106,6 +108,7 @@ class AdsStream:
         self._blocked = False
         self._flushing = False
         self._ending = False
+        self._departures = Departures(shared.ticks)
         self.peer = Peer("")
         self.profile: ClientProfile | None = None
         """Known from the first request on."""
@@ -167,7 +170,7 @@ class AdsStream:
 
     def changed(self, changes: Sequence[Change]) -> None:
         """Mark what may be new, and send it if the outlet takes it."""
-        if self.scope is None:
+        if self.scope is None or (is_plain(changes) and self._send_news(changes, self.scope)):
             return
         for type_, name in changes:
             sub = self._subs.get(type_)
@@ -179,6 +182,23 @@ class AdsStream:
             elif sub.stir(name, self.scope):
                 self._shared.meter.replaced.inc()
         self._flush()
+
+    def _send_news(self, changes: Sequence[Change], scope: Scope) -> bool:
+        """Send what one change came to for streams like this one; False: take the long way."""
+        name = changes[0][1]
+        sub = self._subs.get(ResourceType.ENDPOINTS)
+        if sub is None or self._outlet is None or self._blocked or self._flushing or not is_quiet(self._subs):
+            return False
+        shared, encode = self._shared, self._variant.encode
+        news = shared.broadcast.news(changes, scope, encode=encode)
+        if news is None or not sub.awaits(name, news.resource):
+            return False
+        payload, nonce = shared.responses.payload(encode, news.content, after=sub.nonce)
+        if not self._outlet.offer(payload):
+            return False
+        sub.tell(news.resource, nonce, mark=news.mark, now=shared.scheduler.now())
+        shared.meter.pushed(ResourceType.ENDPOINTS, payload.size)
+        return True
 
     # --- requests
 
@@ -194,7 +214,6 @@ class AdsStream:
             self._outlet.resume_reading()
 
     def _take(self, request: Request) -> None:
-        check_request(request, self._shared.limits)
         scope = self.scope or self._introduce(request)
         type_ = TYPES.get(request.type_url)
         if type_ is None:
@@ -281,24 +300,38 @@ class AdsStream:
         scope = self.scope
         if self._blocked or self._outlet is None or scope is None:
             return False
-        for type_, sub in self._subs.items():
+        for sub in self._subs.values():
             if not sub.touched or sub.delayed:
                 continue
-            draft = self._variant.draft(sub, scope, hold=type_ is ResourceType.CLUSTER and self._leads_there())
+            moves = self._moves()
+            draft = self._variant.draft(sub, scope, hold=self._hold(sub))
             self._count_unknown(sub)
             if draft is not None:
                 return self._send(sub, draft, scope=scope)
-            sub.touched = sub.held
-        return self._is_held()
+            sub.touched = moves and bool(sub.held)  # Another look once listeners and routes were told.
+        return any(sub.touched and not sub.delayed for sub in self._subs.values()) and not self._moves()
 
-    def _leads_there(self) -> bool:
+    def _moves(self) -> bool:
         """True when a listener or route may be about to change, and may still lead to a removed cluster."""
         return any(sub is not None and sub.touched for sub in map(self._subs.get, _LATER))
 
-    def _is_held(self) -> bool:
-        """True when removals of clusters were kept back and nothing leads there any more."""
-        clusters = self._subs.get(ResourceType.CLUSTER)
-        return clusters is not None and clusters.held
+    def _hold(self, sub: Subscription) -> Hold:
+        """Say which removals of a type wait: all while routes move, then those that the client itself will see to."""
+        if sub.type not in MADE_FOR_THE_NEW:
+            return at_once
+        if self._moves():
+            return lambda _: True
+        if not self._departures.wait(self._subs):
+            return at_once
+        wanted = wanted_by(self._subs)
+        return lambda name: name in sub.names and name not in wanted and self._departures.begin(self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        """Tell of what the client has not given up in all the time."""
+        for sub in map(self._subs.get, MADE_FOR_THE_NEW):
+            if sub is not None:
+                sub.touched = sub.touched or bool(sub.held)
+        self._flush()
 
     def _send(self, sub: Subscription, draft: Draft, *, scope: Scope) -> bool:
         if self._outlet is None:
@@ -338,6 +371,7 @@ class AdsStream:
         self._outlet = None
         for key in ("read", "answer"):
             self._shared.ticks.drop((self, key))
+        self._departures.drop()
         if self.scope is not None:
             for sub in self._subs.values():
                 sub.release(self.scope)

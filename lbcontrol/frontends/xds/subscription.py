@@ -7,7 +7,7 @@ is new is grouped into a response.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -19,8 +19,20 @@ from lbcontrol.model.assignment import Mark
 from lbcontrol.model.rendering import Resource, ResourceType
 from lbcontrol.runtime.views import Absence
 
+Hold = Callable[[str], bool]
+"""Says whether a resource that is gone stays for now, because a route may still lead there."""
+
+MADE_FOR_THE_NEW = frozenset({ResourceType.CLUSTER, ResourceType.ENDPOINTS})
+"""Types whose stand-in is for a client that holds nothing; one that holds the real thing is told that it is gone."""
+
 MOST_PENDING = 16
 """Responses without a verdict that are remembered; of older ones a late verdict says nothing."""
+
+
+def at_once(name: str) -> bool:
+    """Hold nothing."""
+    del name
+    return False
 
 
 class Verdict(enum.Enum):
@@ -74,8 +86,8 @@ class Subscription:
     """A response is due even if nothing is new."""
     delayed: bool = False
     """The first answer waits for its turn after a restart."""
-    held: bool = False
-    """Removals wait until routes no longer lead there."""
+    held: dict[str, None] = field(default_factory=dict)
+    """Names whose removal waits until routes no longer lead there."""
     rewarmed: dict[str, None] = field(default_factory=dict)
     """Endpoints whose cluster was sent after them: a repeated request is no ACK."""
     crossed: bool = False
@@ -87,12 +99,16 @@ class Subscription:
 
     def stir(self, name: str, scope: Scope) -> bool:
         """Mark a name; True when an earlier change of it was not sent yet, and so is skipped."""
+        if name not in self.names and not self.wildcard:
+            return False  # It was dropped while this stream waited to be told.
         self.touched = True
         replaced = name in self.dirty
         self.dirty[name] = None
         entry = self.entries.get(name)
         if entry is not None and entry.refusal is not None:
-            self.newest(name, scope)  # What was parked is free again as soon as other bytes were published.
+            self.newest(
+                name, scope, hold=at_once
+            )  # What was parked is free again as soon as other bytes were published.
         return replaced
 
     def stir_all(self) -> None:
@@ -109,13 +125,15 @@ class Subscription:
         self.entries.pop(name, None)
         self.dirty.pop(name, None)
         self.owed.pop(name, None)
+        self.held.pop(name, None)
         self.rewarmed.pop(name, None)
 
     def settle(self, names: Iterable[str]) -> None:
-        """Note that names need no further look."""
+        """Note that names need no further look, but for those whose removal waits."""
         for name in names:
-            self.dirty.pop(name, None)
             self.owed.pop(name, None)
+            if name not in self.held:
+                self.dirty.pop(name, None)
         # A dict that was used keeps its table; 10,000 streams have four subscriptions each.
         self.dirty = self.dirty or {}
         self.owed = self.owed or {}
@@ -158,19 +176,40 @@ class Subscription:
 
     # --- what is newest
 
-    def newest(self, name: str, scope: Scope) -> Resource | Absence | Parked:
+    def newest(self, name: str, scope: Scope, *, hold: Hold) -> Resource | Absence | Parked:
         """Return what the client should hold of ``name``: in place of what it rejected the last good one."""
         found = scope.find(self.type, name)
         entry = self.entries.get(name)
         if entry is None:
             return found
+        if isinstance(found, Resource) and not found.service and self.type in MADE_FOR_THE_NEW:
+            found = entry.unless_held(found)
         if isinstance(found, Absence):
-            return entry.standing if found is Absence.WAITING else found
+            return entry.standing if found is Absence.WAITING else self.gone(name, hold)
         if entry.refusal is not None:
             if entry.refusal.version == found.version:
                 return entry.good or Parked.PARKED
             entry.refusal.version = ""
         return found
+
+    def awaits(self, name: str, resource: Resource) -> bool:
+        """True when ``resource`` is news of a name the client holds, and has not rejected, another version of."""
+        entry = self.entries.get(name)
+        return (
+            entry is not None
+            and entry.told is not None
+            and entry.refusal is None
+            and entry.version != resource.version
+            and name in self.names
+        )
+
+    def gone(self, name: str, hold: Hold) -> Resource | Absence:
+        """Return what the client should hold of a name that is gone: what it has, while it has to stay."""
+        entry = self.entries.get(name)
+        if entry is not None and entry.told is not None and hold(name):
+            self.held[name] = self.dirty[name] = None
+            return entry.told
+        return Absence.UNKNOWN
 
     def holds(self, resource: Resource, scope: Scope) -> bool:
         """True when the client has these bytes; what it brought along counts as acknowledged."""
@@ -208,7 +247,15 @@ class Subscription:
                 del self.entries[name]
         self.settle(draft.settled)
         self.due = False
-        self.touched = bool(self.dirty or self.owed or self.held)
+        self.touched = bool(self.dirty or self.owed)
+
+    def tell(self, resource: Resource, nonce: int, *, mark: Mark | None, now: float) -> None:
+        """Note that a response with just ``resource`` is on its way, where nothing else waits: ``sent`` in short."""
+        self.nonce = nonce
+        if len(self.pending) >= MOST_PENDING:
+            del self.pending[next(iter(self.pending))]
+        self.pending[nonce] = (resource,)
+        self._told(resource, nonce, mark=mark, now=now)
 
     def _told(self, resource: Resource, nonce: int, *, mark: Mark | None, now: float) -> None:
         entry = self.entries.setdefault(resource.name, Entry())
@@ -222,8 +269,9 @@ class Subscription:
         """Return what a verdict on ``nonce`` is about; what was sent before it and never judged counts as accepted."""
         if nonce not in self.pending:
             return ()
-        for older in [each for each in self.pending if each < nonce]:
-            self.accept(self.pending.pop(older), older)
+        if len(self.pending) > 1:
+            for older in [each for each in self.pending if each < nonce]:
+                self.accept(self.pending.pop(older), older)
         judged = self.pending.pop(nonce)
         self.pending = self.pending or {}
         return judged

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import datetime
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from lbcontrol.model.endpoints import MAX_WEIGHT_SUM, Address
 from lbcontrol.model.services import MAX_NAME_BYTES
+from lbcontrol.model.text import stray_in
 from lbcontrol.sources.documents.refusals import RefusalError, quoted, shown
 
 DURATION_PATTERN = r"([0-9]{1,5}(h|m|s|ms)){1,4}"
@@ -48,9 +48,9 @@ def _name(text: str) -> str:
 def _clean(text: str) -> str:
     if len(text.encode("utf-8", "replace")) > MAX_NAME_BYTES:
         raise RefusalError("LB120", f"{quoted(text)} is too long", why=f"the limit is {MAX_NAME_BYTES} bytes")
-    stray = next((each for each in text if unicodedata.category(each) in {"Cc", "Cs"}), None)
+    stray = stray_in(text)
     if stray is not None:
-        what = f"{quoted(text)} contains the control character U+{ord(stray):04X}"
+        what = f"{quoted(text)} contains the control character {stray}"
         raise RefusalError("LB120", what, do="remove it")
     return text
 

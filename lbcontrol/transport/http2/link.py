@@ -89,7 +89,16 @@ class Http2Link(asyncio.BufferedProtocol):
         now = self._shared.now()
         self._read_at = now
         self._pinged_at = None
-        self._take(self.connection.receive(bytes(self._shared.buffer[:nbytes]), now=now), now)
+        data = bytes(self._shared.buffer[:nbytes])
+        whole = self.connection.whole_message(data)
+        if whole is None:
+            self._take(self.connection.receive(data, now=now), now)
+            return
+        stream, message = whole
+        call = self._calls.get(stream)
+        if call is not None:
+            call.received(message)
+        self.flush()
 
     def eof_received(self) -> bool:
         """The peer sends nothing more: a connection cut in half is of no use."""
@@ -126,15 +135,16 @@ class Http2Link(asyncio.BufferedProtocol):
 
     def write(self, frames: bytes) -> None:
         """Write frames after what the connection has queued."""
-        if self._transport is not None and not self._transport.is_closing():
-            waiting = self.connection.take()
-            self._transport.write(waiting + frames if waiting else frames)
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.write(self.connection.take() + frames if self.connection.sending.out else frames)
 
     def flush(self) -> None:
         """Write what the connection has queued."""
-        waiting = self.connection.take()
-        if waiting and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(waiting)
+        if self.connection.sending.out:
+            waiting = self.connection.take()
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.write(waiting)
 
     def now(self) -> float:
         """Monotonic seconds."""

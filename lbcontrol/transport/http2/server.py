@@ -43,6 +43,8 @@ class Shared:
         """Where every connection reads into: its bytes are copied out at once."""
         self._streams = streams
         self._scheduler = scheduler
+        self.now = scheduler.now
+        """Monotonic seconds."""
         self._slots: list[set[Http2Link]] = [set() for _ in range(LOOK_SLOTS)]
         self._slot_of: dict[Http2Link, int] = {}
         self._turn = 0
@@ -67,10 +69,6 @@ class Shared:
     def message_limit(self, fields: Fields) -> int:
         """Return how long a message of this request may be."""
         return message_limit(self.methods, fields)
-
-    def now(self) -> float:
-        """Monotonic seconds."""
-        return self._scheduler.now()
 
     def joined(self, link: Http2Link) -> None:
         """Keep a connection until it is gone."""

@@ -10,7 +10,7 @@ from lbcontrol.engine.compile import capabilities_for, forms, problems, share_ke
 from lbcontrol.frontends.xds.encode import encode
 from lbcontrol.model.assignment import EVERYONE, Decision
 from lbcontrol.model.clients import ClientProfile
-from lbcontrol.model.rendering import Form, ListenerForm, ResourceType
+from lbcontrol.model.rendering import EndpointsForm, Form, ListenerForm, ResourceType
 from tests.support.client_rules import cluster_rejected, endpoints_rejected, listener_rejected, route_rejected
 from tests.support.decisions import DECISIONS, profiles
 
@@ -85,10 +85,21 @@ def test_stand_in_of_a_name_too_long_for_words_goes_without() -> None:
     assert form == ListenerForm("n" * 500, "n" * 500)
 
 
-@pytest.mark.parametrize("type_", [ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.ASSIGNMENT])
-def test_stand_in_is_for_listener_and_route(type_: ResourceType) -> None:
-    """No client asks for the cluster of a name that leads nowhere."""
-    assert stand_in("nobody", type_, capabilities=capabilities_for(ClientProfile(kind="grpc-cpp"))) is None
+@pytest.mark.parametrize("kind", ["grpc-cpp", "grpc-go", "grpc-java", "grpc-node"])
+@pytest.mark.parametrize("type_", [ResourceType.CLUSTER, ResourceType.ENDPOINTS])
+def test_cluster_that_nobody_serves_is_one_without_endpoints(kind: str, type_: ResourceType) -> None:
+    """A client that waited for it would hold back all calls of the route that names it."""
+    form = stand_in("nobody", type_, capabilities=capabilities_for(ClientProfile(kind=kind, version="9.0")))
+    assert form is not None
+    assert problems(form) == ()
+    assert rejected(kind, type_, encode(form)) == []
+    assert not isinstance(form, EndpointsForm) or form.localities == ()
+
+
+def test_native_assignments_have_no_stand_in() -> None:
+    """The native API says by itself that a name is unknown."""
+    capabilities = capabilities_for(ClientProfile(kind="grpc-cpp"))
+    assert stand_in("nobody", ResourceType.ASSIGNMENT, capabilities=capabilities) is None
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -120,10 +120,15 @@ class MemoryLoads:
 
     def __init__(self) -> None:
         self.stored: list[LoadTestimony] = []
+        self.refusals: list[tuple[str, int]] = []
 
     def store(self, testimony: LoadTestimony) -> None:
         """Keep one."""
         self.stored.append(testimony)
+
+    def refused(self, reason: str, count: int) -> None:
+        """Keep the count."""
+        self.refusals.append((reason, count))
 
 
 class MemoryOutlet:

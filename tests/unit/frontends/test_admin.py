@@ -226,6 +226,8 @@ def test_weight_is_set_replaced_and_taken_back() -> None:
         (pb.DrainRequest(service="a", address="host:1"), (StatusCode.INVALID_ARGUMENT, "LB324")),
         (pb.DrainRequest(service="a", address="10.0.0.1:1", reason="x" * 512), None),
         (pb.DrainRequest(service="a", address="10.0.0.1:1", reason="x" * 513), (StatusCode.INVALID_ARGUMENT, "LB330")),
+        (pb.DrainRequest(service="a", address="10.0.0.1:1", reason="a\x1b[2J"), (StatusCode.INVALID_ARGUMENT, "LB330")),
+        (pb.DrainRequest(service="a\n", address="10.0.0.1:1"), (StatusCode.INVALID_ARGUMENT, "LB321")),
         (pb.DrainRequest(service="a", address="10.0.0.1:1", expires_after={"nanos": 1}), None),
         (pb.DrainRequest(service="a", address="10.0.0.1:1", expires_after={}), (StatusCode.INVALID_ARGUMENT, "LB331")),
         (pb.SetWeightRequest(service="a", address="10.0.0.1:1", weight=1), None),

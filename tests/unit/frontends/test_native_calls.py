@@ -13,6 +13,7 @@ from lbcontrol.frontends.admin_ports import ClientView, SubscriptionView
 from lbcontrol.model.assignment import EVERYONE, Assignment, Decision, Mark
 from lbcontrol.model.clients import ClientProfile, Identity, Peer, Role
 from lbcontrol.model.endpoints import Health
+from lbcontrol.runtime.metrics import REFUSALS
 from lbcontrol.runtime.ports import Status, StatusCode, StatusError
 from tests.unit.frontends.fakes import PEER, World, decision, endpoint
 
@@ -172,6 +173,13 @@ def test_sample_limits_hold_at_their_boundary(values: dict[str, object], refusal
     answer = reported(world, {"address": "10.0.0.1:1", **values})
     assert [(each.reason, each.count) for each in answer.refused] == ([] if refusal is None else [(refusal, 1)])
     assert len(world.loads.stored) == answer.accepted == (refusal is None)
+    words = (
+        []
+        if refusal is None
+        else [(load_pb2.SampleRefusal.Name(load_pb2.SampleRefusal.ValueType(refusal))[15:].lower(), 1)]
+    )
+    assert world.loads.refusals == words
+    assert {reason for reason, _ in words} <= set(REFUSALS)
 
 
 def test_reports_of_a_service_are_half_a_second_apart() -> None:
@@ -238,6 +246,15 @@ def test_register_limits_hold_at_their_boundary(changes: dict[str, object], code
     else:
         assert code_of(failure(world, "Register", registration(**changes))) == code
     assert len(world.registrar.held) == (code is None)
+
+
+def test_registered_text_that_a_terminal_obeys_is_refused() -> None:
+    """Neither as name nor as place: both stand in tables, logs and metrics."""
+    place = common_pb2.Locality(zone="z\x1b[2J")
+    evil = (pb.RegisterRequest(service="a\nb", address="192.0.2.7:1"), pb.RegisterRequest(service="a", locality=place))
+    evil[1].address = "192.0.2.7:1"
+    codes = [code_of(failure(World(), "Register", each.SerializeToString())) for each in evil]
+    assert codes == ["LB321", "LB323"]
 
 
 def test_peer_holds_sixteen_registrations_and_renews_them_at_the_limit() -> None:

@@ -201,3 +201,34 @@ def test_sending_on_a_stream_that_is_gone_is_harmless() -> None:
     assert sending.admit(1, 1) is None
     sending.finish(1, trailers(0))
     assert sending.take() == b""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(Kind.DATA, 0, stream=1, payload=prefixed(b"ack")),
+        frame(Kind.DATA, 0, stream=1, payload=prefixed(b"")),
+        frame(Kind.DATA, 0, stream=1, payload=prefixed(b"x" * MOST)),
+        frame(Kind.DATA, 0, stream=1, payload=prefixed(b"x" * (MOST + 1))),
+        frame(Kind.DATA, END_STREAM, stream=1, payload=prefixed(b"ack")),
+        frame(Kind.DATA, 0, stream=1, payload=b"\1" + prefixed(b"ack")[1:]),
+        frame(Kind.DATA, 0, stream=1, payload=prefixed(b"ack") + prefixed(b"two")),
+        frame(Kind.DATA, 0, stream=1, payload=prefixed(b"ack"))[:-1],
+        frame(Kind.DATA, 0, stream=1, payload=prefixed(b"ack")) + b"\0",
+        frame(Kind.DATA, 0, stream=3, payload=prefixed(b"ack")),
+        frame(Kind.DATA, 8, stream=1, payload=b"\0" + prefixed(b"ack")),
+        frame(Kind.PING, 0, payload=b"12345678"),
+        b"",
+    ],
+)
+def test_short_cut_does_what_the_long_way_does(data: bytes) -> None:
+    """What ``whole_message`` takes is what ``receive`` would have told; what it leaves is unchanged for ``receive``."""
+    short, long = Peer(), Peer()
+    for peer in (short, long):
+        peer.headers()
+    for _ in range(80):  # Beyond half of the window, so that both give it back.
+        whole = short.connection.whole_message(data)
+        told = short.feed(data) if whole is None else [Message(*whole)]
+        assert told == long.feed(data)
+        assert short.frames() == long.frames()
+    assert short.message(b"after") == long.message(b"after")

@@ -11,7 +11,8 @@ import pytest
 
 from lbcontrol.engine.events import OverrideCleared, OverrideSet, Restored
 from lbcontrol.model.assignment import Mark
-from lbcontrol.model.endpoints import Address
+from lbcontrol.model.clients import Identity, Peer
+from lbcontrol.model.endpoints import Address, Endpoint
 from lbcontrol.model.errors import StateStoreError
 from lbcontrol.model.findings import Finding
 from lbcontrol.model.overrides import Override, OverrideKind
@@ -19,6 +20,7 @@ from lbcontrol.runtime.clock import FakeClock
 from lbcontrol.runtime.documents import document_of, value_of
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.persistence import MOST_PER_WRITE, Persistence
+from lbcontrol.runtime.registrations import Registration, ServiceRegistrations
 from lbcontrol.stores.memory import MemoryStore
 from tests.unit.runtime.fakes import decision
 
@@ -107,6 +109,25 @@ async def test_last_good_is_restored_and_removed_services_are_not() -> None:
     await world.persistence.record(OverrideSet(DRAIN))
     await world.persistence.flush()
     assert world.restart().restore().events == (OverrideSet(DRAIN), Restored(made))
+
+
+async def test_registrations_are_restored_until_a_service_has_none() -> None:
+    """The newest of each service counts; without a store that lasts nothing is kept."""
+    world = World()
+    peer = Peer("192.0.2.1:9", Identity("ana", authenticated=True))
+    one = Registration("a", Endpoint(Address("192.0.2.1", 80)), peer, 30.0)
+    other = replace(one, service="b")
+    for each in (one, other):
+        world.persistence.registered(ServiceRegistrations(each.service, (each,)))
+    await world.persistence.flush()
+    assert world.restart().restore().registrations == (one, other)
+    world.persistence.registered(ServiceRegistrations("a", ()))
+    await world.persistence.flush()
+    assert world.restart().restore().registrations == (other,)
+    lost = Persistence(MemoryStore(), world.clock, metrics=world.metrics)
+    lost.registered(ServiceRegistrations("a", (one,)))
+    await lost.flush()
+    assert lost.restore().registrations == ()
 
 
 async def test_decisions_are_written_at_most_once_a_second() -> None:

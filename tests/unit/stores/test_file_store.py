@@ -106,6 +106,14 @@ async def test_documents_survive_a_restart(directories: Directories) -> None:
     assert {path.parent.parent for path in directories.path.rglob("*.json")} == {directories.path}
 
 
+async def test_kinds_may_share_a_name(directories: Directories) -> None:
+    """Two documents of one name are two documents, each with its generations."""
+    store = directories.store()
+    for number in (1, 2):
+        await store.put({"decision/a": {"n": number}, "registrations/a": {"n": -number}})
+    assert dict(directories.store().load()) == {"decision/a": {"n": 2}, "registrations/a": {"n": -2}}
+
+
 async def test_only_we_can_read_it(directories: Directories) -> None:
     """Directories 0700 and files 0600, also where the directory was there before with wider rights."""
     directories.path.mkdir(parents=True, mode=0o755)

@@ -114,7 +114,7 @@ def test_identical_acknowledgements_are_read_once() -> None:
         read.append(raw)
         return read_sotw(raw)
 
-    reader = Reader(counting)
+    reader = Reader(counting, lambda _: None)
     ack = discovery_pb2.DiscoveryRequest(type_url="t", response_nonce="1", resource_names=["a"]).SerializeToString()
     first = discovery_pb2.DiscoveryRequest(type_url="t", resource_names=["a"]).SerializeToString()
     assert reader(ack) is reader(ack)

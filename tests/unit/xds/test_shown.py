@@ -189,3 +189,11 @@ def test_shares_follow_weights_priorities_and_carriers() -> None:
         (1, 0.5, "one of 2 in locality sub_zone=c1 4"),
         (9, 0.0, "locality sub_zone=e3 9"),
     ]
+
+
+def test_node_cannot_call_itself_something_a_terminal_obeys() -> None:
+    """What a client says of itself is shown to operators."""
+    node = base_pb2.Node(id="a\x1b[2J", user_agent_name="gRPC Go", user_agent_version="1\n2")
+    node.locality.zone = "z\u202e"
+    profile = profile_of(node, kind_of, limits=XdsLimits())
+    assert (profile.id, profile.version, profile.locality.zone) == ("a\\x1b[2J", "1\\n2", "z\\u202e")

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from lbcontrol.engine import events
+from lbcontrol.frontends.xds.departures import PATIENCE
+from lbcontrol.frontends.xds.ticks import PERIOD
 from lbcontrol.model.services import BackendRef, RouteRule, ServiceSnapshot
 from tests.support.builders import endpoint
 from tests.support.spine import Spine, XdsClient, clusters, hosts, route_name
@@ -114,3 +116,74 @@ def test_source_that_turns_unreadable_freezes_nothing_else(variant: str) -> None
     spine.rest()
     client.read()
     assert leads_to(client, "b") == set()
+
+
+@VARIANTS
+@pytest.mark.parametrize("kind", ["grpc-cpp", "grpc-go", "grpc-node"])
+def test_rule_that_names_nobody_holds_back_no_other_call(variant: str, kind: str) -> None:
+    """The client gets a cluster without endpoints for it at once, and the real one when somebody serves it."""
+    spine = Spine()
+    spine.feed(says(service("a", 1, rules=rule_to("a", "nobody"))), SYNCED)
+    client = spine.client(kind, "a", variant=variant)
+    spine.rest()
+    client.read()
+    assert set(client.held["CDS"]) == {"a", "nobody"}
+    assert hosts(client.held["EDS"]["nobody"]) == set()
+    assert leads_to(client, "a") == {"10.0.0.1"}
+    spine.feed(says(service("nobody", 2)))
+    spine.rest()
+    client.read()
+    assert leads_to(client, "a") == {"10.0.0.1", "10.0.0.2"}
+
+
+def renamed(variant: str) -> tuple[Spine, XdsClient]:
+    """Return a client that gives up nothing by itself, of an alias whose service was just renamed from one to two."""
+    spine = Spine()
+    spine.feed(says(service("one", 1, aliases=("g",))), SYNCED)
+    client = spine.client("grpc-cpp", "g", variant=variant)
+    spine.rest()
+    client.read()
+    client.gives_up = False
+    spine.feed(says(service("two", 2, aliases=("g",)), removed=("one",)))
+    spine.clock.advance(0.05)
+    client.read()
+    return spine, client
+
+
+@VARIANTS
+def test_renamed_service_keeps_its_old_cluster_until_the_client_has_moved(variant: str) -> None:
+    """Calls stay where they are until what the new route leads to is there; then the client lets go by itself."""
+    spine, client = renamed(variant)
+    assert leads_to(client, "g") == {"10.0.0.2"}
+    assert set(client.held["CDS"]) == {"one", "two"}
+    assert hosts(client.held["EDS"]["one"]) == {"10.0.0.1"}
+    client.let_go()
+    spine.rest()
+    assert client.read() == []
+    assert set(client.held["CDS"]) == {"two"}
+
+
+@VARIANTS
+def test_client_that_never_lets_go_is_told_in_the_end(variant: str) -> None:
+    """After the time it has to move, what is gone is gone."""
+    spine, client = renamed(variant)
+    spine.clock.advance(PATIENCE + PERIOD)
+    client.read()
+    assert set(client.held["CDS"]) == {"two"}
+    spine.rest()
+    assert client.read() == []
+
+
+@VARIANTS
+def test_removed_service_goes_at_once(variant: str) -> None:
+    """Nobody has to move anywhere: no removal waits."""
+    spine = Spine()
+    spine.feed(says(service("one", 1), service("two", 2)), SYNCED)
+    client = spine.client("grpc-cpp", "one", "two", variant=variant)
+    spine.rest()
+    client.read()
+    client.gives_up = False
+    spine.feed(says(removed=("one",)))
+    spine.clock.advance(0.05)
+    client.read()
+    assert set(client.held["CDS"]) == {"two"}

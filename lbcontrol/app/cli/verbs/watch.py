@@ -19,6 +19,7 @@ from lbcontrol.app.cli.options import Remote, Watch
 from lbcontrol.app.cli.screen import document_text, envelope
 from lbcontrol.app.cli.settled import Goal, Settling, wait_until
 from lbcontrol.app.cli.verbs.get import COLUMNS, rows_of
+from lbcontrol.model.text import printable
 
 Rows = dict[str, list[str]]
 """Rows of an assignment by address."""
@@ -73,7 +74,7 @@ class Printer:
 
     def _print_rows(self, changed: Sequence[Sequence[str]], revision: int) -> None:
         time_of_day = datetime.now().astimezone().strftime("%H:%M:%S")
-        rows = [[time_of_day, str(revision), *row] for row in changed]
+        rows = [[time_of_day, str(revision), *map(printable, row)] for row in changed]
         if not self._widths:
             rows.insert(0, list(TITLES))
             self._widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -14,6 +14,7 @@ from lbcontrol.app.cli.exits import Exit
 from lbcontrol.app.cli.messages import plain
 from lbcontrol.app.cli.options import Why
 from lbcontrol.app.cli.screen import document_text, envelope
+from lbcontrol.model.text import printable
 
 INDENT = "  "
 """Of a step."""
@@ -46,7 +47,7 @@ def _text(found: Sequence[explain_pb2.Explanation], told: pb.GetClientResponse, 
         blocks[0] += standing
     elif standing:
         blocks.append([of, *standing])
-    return "\n\n".join("\n".join(block) for block in blocks)
+    return "\n\n".join("\n".join(map(printable, block)) for block in blocks)
 
 
 def _lines(each: explain_pb2.Explanation, told: pb.GetClientResponse, *, of: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from lbcontrol.app.cli.options import Drain, Undrain, Weight, Write
 from lbcontrol.app.cli.screen import document_text, envelope
 from lbcontrol.app.cli.settled import Goal, Settling, wait_until
 from lbcontrol.model.findings import Finding
+from lbcontrol.model.text import printable
 
 ALL_CALLS = 0.9999
 """An endpoint with this share has no other beside it."""
@@ -120,7 +121,7 @@ def _print(options: Write, effect: pb.ChangeEffect, item: Mapping[str, object], 
     else:
         moved = f"{words.share(effect.share_before)} → {words.share(effect.share_after)} of new calls"
         told = f"{words.count(effect.clients, 'client')} {'follow' if effect.clients != 1 else 'follows'}"
-        print(f"{text}: {moved}, {told}{' … ' + waited if waited else ''}. {_undo(effect)}")
+        print(f"{text}: {moved}, {told}{' … ' + waited if waited else ''}. {printable(_undo(effect))}")
     report(map(finding_of, effect.warnings), color=wants_color(options.color, stderr=True))
 
 

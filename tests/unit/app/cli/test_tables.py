@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lbcontrol.app.cli import failures, screen
-from lbcontrol.app.cli.choices import Color
+from lbcontrol.app.cli.choices import Color, Format, Report
+from lbcontrol.app.cli.outcomes import Outcome, print_outcomes
 from lbcontrol.app.cli.verbs import sources
+from lbcontrol.model.findings import Finding
 from tests.support.golden import matches_golden
 from tests.unit.app.cli.world import A, B, Cli
 
@@ -121,3 +123,17 @@ def test_table_width_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert screen.width() == 77
     monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
     assert screen.width() == screen.UNCUT
+
+
+def test_nothing_that_comes_from_outside_is_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A client may call itself what it likes: tables, lines, names, JSON and YAML show it escaped."""
+    evil = "a\x1b[31m\nb\u202e\x9b"
+    listing = screen.Listing("EvilList", (screen.Column("NAME"),), [[evil]], [evil], [{"name": evil}])
+    for form in Format:
+        screen.show(listing, form, color=Color.NEVER)
+    outcomes = [Outcome(evil, Finding("LB301", evil)), Outcome(evil)]
+    for report in Report:
+        print_outcomes(outcomes, report, color=Color.NEVER)
+    shown = capsys.readouterr().out
+    assert shown.replace("\n", "").isprintable()
+    assert "a\\x1b[31m\\nb\\u202e\\x9b\n" in shown

@@ -6,9 +6,11 @@ import json
 import re
 
 import pytest
+from lookaside.api.lbcontrol.v1.assignment_pb2 import Assignment
 
 from lbcontrol.app.cli.verbs import watch as verb
 from tests.support.front_end_server import Loop
+from tests.support.waiting import wait_until
 from tests.unit.app.cli.world import A, B, Cli, at, client, greeter
 
 
@@ -38,6 +40,25 @@ def test_watch_prints_all_then_what_changes(cli: Cli, changes: list[object]) -> 
     assert rows[0][:4] == ["TIME", "REVISION", "ENDPOINT", "HEALTH"]
     assert [row[0] for row in rows[1:4]] == ["41"] * 3
     assert ["42", B, "draining", "-", "0", "%", "r/z", "0"] in rows[4:]
+
+
+def test_watch_acknowledges_what_it_shows(cli: Cli, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else ``drain --wait`` would wait for everybody who looks on."""
+
+    def current() -> bool:
+        found = loop.do(cli.native.front.clients)
+        return [each.acknowledged for client in found for each in client.subscriptions] == [shown[-1].version]
+
+    def take(self: verb.Printer, assignment: Assignment) -> None:
+        del self
+        shown.append(assignment)
+        wait_until(current, "the watch to be current")
+        raise KeyboardInterrupt
+
+    shown: list[Assignment] = []
+    monkeypatch.setattr(verb.Printer, "take", take)
+    assert cli("watch", "greeter").code == 130
+    assert len(shown) == 1
 
 
 def test_watch_names_an_endpoint_that_is_gone(cli: Cli, changes: list[object]) -> None:
