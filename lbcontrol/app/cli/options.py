@@ -271,7 +271,9 @@ class Demo(Common):
 
     scenario: Annotated[
         str,
-        typer.Option("--scenario", metavar="NAME,…", help="Break these one after the other: see lbcontrol help demo."),
+        typer.Option(
+            "--scenario", metavar="NAME,…", help="Break one after the other: kill, slow, drain, weight, add, plane."
+        ),
     ] = ""
     exit_after: Annotated[
         float,

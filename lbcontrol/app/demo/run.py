@@ -22,6 +22,7 @@ from lbcontrol.app.demo.scenarios import SCENARIOS, Outcome
 from lbcontrol.app.demo.screen import ended, line, screen, started
 from lbcontrol.app.demo.world import Backend, World
 from lbcontrol.model.errors import LbControlError
+from lbcontrol.model.findings import Finding
 
 FRAME = 0.5
 """Seconds between two pictures on a terminal."""
@@ -222,7 +223,8 @@ def run(options: DemoOptions) -> int:
     """Run the demo; returns the exit code: 0 only if every scenario that was asked for recovered."""
     unknown = [name for name in options.scenarios if name not in SCENARIOS]
     if unknown:
-        print(f'error: no scenario "{unknown[0]}"; there are {", ".join(SCENARIOS)}', file=sys.stderr)
+        what, do = f'there is no scenario "{unknown[0]}"', f"choose from {', '.join(SCENARIOS)}"
+        print(Finding("LB918", what, do=do), file=sys.stderr)
         return 2
 
     async def main() -> list[Outcome]:

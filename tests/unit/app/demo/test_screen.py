@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import get_type_hints
 
 import pytest
 from rich.console import Console
 
+from lbcontrol.app.cli.options import Demo
 from lbcontrol.app.demo.options import LETTERS, DemoOptions
 from lbcontrol.app.demo.picture import Tick
 from lbcontrol.app.demo.run import run
-from lbcontrol.app.demo.scenarios import Outcome
+from lbcontrol.app.demo.scenarios import SCENARIOS, Outcome
 from lbcontrol.app.demo.screen import ended, line, screen, started
 from lbcontrol.app.demo.world import World, last_words
 
@@ -63,7 +65,13 @@ def test_outcome_names_each_promise_that_was_broken() -> None:
 def test_unknown_scenario_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     """The message names the value and what there is; nothing is started."""
     assert run(DemoOptions(scenarios=("kil",))) == 2
-    assert '"kil"' in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith('error LB918: there is no scenario "kil"')
+
+
+def test_help_names_every_scenario() -> None:
+    """The flag's help and the demo know the same ones."""
+    told = get_type_hints(Demo, include_extras=True)["scenario"].__metadata__[0].help
+    assert told == f"Break one after the other: {', '.join(SCENARIOS)}."
 
 
 def test_first_lines_say_whom_to_ask_and_which_ports_are_taken(world: World) -> None:
