@@ -125,11 +125,14 @@ class PublishedView:
             return
         self._answers.pop(what, None)
         self._parts.stand_ins.released(what)
-        _, name = what
+        type_, name = what
         services = list(self._held) if name == ALL else [self._aliases.get(name, name)]
         for service in services:
             held = self._held.get(service)
-            if held is not None and not self._types_in_use(service, held):
+            if held is None:
+                continue
+            held.asked.discard(type_)  # Who still follows the type has it made all the same.
+            if not self._types_in_use(service, held):
                 self._set(service, None)
 
     def rejected(self, resource: Resource, *, peer: str, reason: str) -> None:

@@ -23,7 +23,6 @@ from lbcontrol.engine.engine import Engine
 from lbcontrol.engine.events import Event
 from lbcontrol.frontends.xds.encode import encode
 from lbcontrol.frontends.xds.frontend import XdsFrontEnd, XdsParts
-from lbcontrol.model.assignment import Decision
 from lbcontrol.model.clients import Peer, Role
 from lbcontrol.model.rendering import Payload
 from lbcontrol.runtime.clock import FakeClock
@@ -52,7 +51,6 @@ class Spine:
         self.metrics = Metrics()
         self.engine = Engine(epoch=1)
         self.settled = False
-        self.decisions: list[Decision] = []
         self.publisher = Publisher(
             encode, self.clock, compiler=compiler, knowledge=self, metrics=self.metrics, options=options
         )
@@ -74,13 +72,16 @@ class Spine:
             decided = self.engine.apply(event, now=self.clock.now(), wall=self.clock.wall())
             for decision in decided:
                 self.publisher.receive(decision)
-            self.decisions += decided
             self.settled = self.engine.settled
             states = [(each.name, each.synced, each.complete, each.stale) for each in self.engine.sources()]
             seen = (self.settled, self.engine.started, states)
             if seen != self._seen:
                 self._seen = seen
                 self.publisher.sources_changed()
+
+    def waiting_timers(self) -> int:
+        """Return how many timers are set."""
+        return sum(timer.callback is not None for _, _, timer in self.clock._timers)
 
     def rest(self) -> None:
         """Let every change go out."""
