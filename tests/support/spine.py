@@ -23,6 +23,7 @@ from lbcontrol.engine.engine import Engine
 from lbcontrol.engine.events import Event
 from lbcontrol.frontends.xds.encode import encode
 from lbcontrol.frontends.xds.frontend import XdsFrontEnd, XdsParts
+from lbcontrol.model.assignment import Decision
 from lbcontrol.model.clients import Peer, Role
 from lbcontrol.model.rendering import Payload
 from lbcontrol.runtime.clock import FakeClock
@@ -51,6 +52,7 @@ class Spine:
         self.metrics = Metrics()
         self.engine = Engine(epoch=1)
         self.settled = False
+        self._listeners: list[Callable[[Decision], None]] = []
         self.publisher = Publisher(
             encode, self.clock, compiler=compiler, knowledge=self, metrics=self.metrics, options=options
         )
@@ -71,13 +73,23 @@ class Spine:
         for event in happened:
             decided = self.engine.apply(event, now=self.clock.now(), wall=self.clock.wall())
             for decision in decided:
-                self.publisher.receive(decision)
+                for receive in (*self._listeners, self.publisher.receive):
+                    receive(decision)
             self.settled = self.engine.settled
             states = [(each.name, each.synced, each.complete, each.stale) for each in self.engine.sources()]
             seen = (self.settled, self.engine.started, states)
             if seen != self._seen:
                 self._seen = seen
                 self.publisher.sources_changed()
+
+    @property
+    def synced(self) -> bool:
+        """Answer as the hub does."""
+        return all(each.synced for each in self.engine.sources())
+
+    def listen(self, receive: Callable[[Decision], None]) -> None:
+        """Subscribe a further part to decisions."""
+        self._listeners.append(receive)
 
     def waiting_timers(self) -> int:
         """Return how many timers are set."""
