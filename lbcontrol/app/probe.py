@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from lbcontrol.transport.listening import Listen, prepared
@@ -88,6 +90,7 @@ async def serve_probe(listen: Listen, readiness: Callable[[], Readiness], *, met
     Raises:
         AccessError: the address cannot be bound (LB501).
     """
+    logging.getLogger("aiohttp.server").addFilter(_is_fault_of_ours)
     runner = web.AppRunner(
         application(readiness, metrics),
         access_log=None,
@@ -107,3 +110,8 @@ async def serve_probe(listen: Listen, readiness: Callable[[], Readiness], *, met
         raise
     port = int(runner.addresses[0][1])
     return Probe(Listen(listen.host, port), runner)
+
+
+def _is_fault_of_ours(record: logging.LogRecord) -> bool:
+    """Keep out of the log, with its stack, what is no HTTP: whoever reaches the port could fill the log with it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

@@ -46,6 +46,7 @@ class Language(enum.StrEnum):
     GO = "go"
     NODE = "node"
     JAVA = "java"
+    CPP = "cpp"
     ENVOY = "envoy"
 
 

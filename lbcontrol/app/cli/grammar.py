@@ -77,7 +77,8 @@ def invoke(arguments: Sequence[str]) -> int:
         code = build()(list(arguments), prog_name="lbcontrol", standalone_mode=False)
     except typer.TyperException as error:
         do = next((f"lbcontrol {verb.name} --help" for verb in VERBS if verb.name == arguments[0]), "lbcontrol --help")
-        report(usage_error(error.format_message().rstrip("."), do=do).findings, color=False)
+        what = error.format_message().rstrip(".").replace("Value error, ", "", 1)  # typer's own word for any refusal
+        report(usage_error(what, do=do).findings, color=False)
         return int(Exit.USAGE)
     except typer.Abort:
         return int(Exit.INTERRUPTED)

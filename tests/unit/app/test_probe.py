@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -85,3 +86,16 @@ async def test_stop_closes_idle_connections_at_once(state: State) -> None:
     await asyncio.wait_for(started.stop(), 1.0)
     assert await reader.read() == b""
     writer.close()
+
+
+@pytest.mark.parametrize("garbage", [b"GET /livez HT\x1bTP\r\n\r\n", b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\n\r\n"])
+async def test_garbage_is_refused_without_a_word_in_the_log(
+    probe: Probe, garbage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stranger gets a 400 and no stack of ours into the log."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", probe.listen.port)
+    writer.write(garbage)
+    answer = await reader.read()
+    writer.close()
+    assert b" 400 Bad Request" in answer
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []

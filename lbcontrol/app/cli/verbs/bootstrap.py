@@ -21,6 +21,7 @@ HINTS = {
     Language.GO: 'import _ "google.golang.org/grpc/xds" and dial "xds:///SERVICE"',
     Language.NODE: 'call register() of @grpc/grpc-js-xds once and dial "xds:///SERVICE"',
     Language.JAVA: 'add io.grpc:grpc-xds and dial "xds:///SERVICE"',
+    Language.CPP: 'link grpc++ and call grpc::CreateChannel("xds:///SERVICE", grpc::InsecureChannelCredentials())',
 }
 """How each language uses it."""
 

@@ -42,7 +42,7 @@ def test_node_has_a_name_of_its_own_and_no_invented_place(capsys: pytest.Capture
     assert first != second
 
 
-@pytest.mark.parametrize("language", ["python", "go", "node", "java"])
+@pytest.mark.parametrize("language", ["python", "go", "node", "java", "cpp"])
 def test_shell_lines_survive_the_shell(capsys: pytest.CaptureFixture[str], language: str) -> None:
     """What the shell's eval makes of the lines is the document, even with quotes in a name."""
     text = printed(capsys, "--language", language, "--node-id", 'it\'s "x" $HOME', "--region", "r 1")

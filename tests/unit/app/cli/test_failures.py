@@ -161,3 +161,10 @@ def test_main_exits_with_the_code_of_the_command(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
+
+
+def test_usage_error_names_value_and_choices_without_words_of_a_library(cli: Cli) -> None:
+    """What was written, what is accepted, and nothing about how that was found out."""
+    ended = cli("bootstrap", "--language", "cobol")
+    assert ended.code == Exit.USAGE
+    assert ended.err.startswith("error LB918: Invalid value for '--language': 'cobol' is not one of 'python', 'go'")
