@@ -155,8 +155,8 @@ class ServerDocument(Part):
     """Least time between two updates that move only weights. Default 1s."""
     bus: BusDocument = BusDocument(type="memory")
     """What carries decisions between processes."""
-    transport: Literal["http2", "grpcio"] = "grpcio"
-    """What speaks HTTP/2 with clients and operators: http2, our own server, or grpcio, gRPC's. Default grpcio."""
+    transport: Literal["http2", "grpcio"] = "http2"
+    """What speaks HTTP/2 with clients and operators: http2, our own server, or grpcio, gRPC's. Default http2."""
     tls: NotYet = None
     """Certificates of the listeners."""
     authorization: NotYet = None

@@ -108,7 +108,7 @@ class Serve(Common):
     ] = ""
     transport: Annotated[
         Transport | None,
-        typer.Option("--transport", help="What speaks HTTP/2.", show_default="the server file's, else grpcio"),
+        typer.Option("--transport", help="What speaks HTTP/2.", show_default="the server file's, else http2"),
     ] = None
     insecure: Annotated[bool, typer.Option("--insecure", help="Allow plaintext without login beyond this machine.")] = (
         False

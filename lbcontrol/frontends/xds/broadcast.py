@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lbcontrol.frontends.xds.responses import Content, EncodeResponse
+from lbcontrol.frontends.xds.responses import Content, EncodeResponse, Response, Responses
 from lbcontrol.frontends.xds.scope import Scope
 from lbcontrol.frontends.xds.subscription import Subscription
 from lbcontrol.model.assignment import Mark
@@ -25,14 +25,15 @@ class News:
 
     resource: Resource
     mark: Mark | None
-    content: Content
+    response: Response
 
 
 class Broadcast:
     """Remembers the news of the change that is being told; all followers of it are told with one and the same tuple."""
 
-    def __init__(self) -> None:
-        """Remember nothing."""
+    def __init__(self, responses: Responses) -> None:
+        """Remember nothing; ``responses`` puts together."""
+        self._responses = responses
         self._changes: Sequence[Change] = ()
         self._audience: tuple[View, Identity] | None = None
         self._encode: EncodeResponse | None = None
@@ -43,21 +44,28 @@ class Broadcast:
         audience = scope.audience
         if self._changes is not changes or self._encode is not encode or self._audience != audience:
             self._changes, self._audience, self._encode = changes, audience, encode
-            self._news = _compose(changes[0], scope)
+            self._news = self._compose(changes[0], scope, encode=encode)
         return self._news
 
-
-def _compose(change: Change, scope: Scope) -> News | None:
-    type_, name = change
-    found = scope.find(type_, name)
-    if not isinstance(found, Resource) or not found.service:
-        return None
-    return News(found, scope.mark(name), Content(type_, (found,)))
+    def _compose(self, change: Change, scope: Scope, *, encode: EncodeResponse) -> News | None:
+        type_, name = change
+        found = scope.find(type_, name)
+        if not isinstance(found, Resource) or not found.service:
+            return None
+        return News(found, scope.mark(name), self._responses.response(encode, Content(type_, (found,))))
 
 
 def is_plain(changes: Sequence[Change]) -> bool:
     """True when the changes are one list of endpoints: what changes all the time."""
     return len(changes) == 1 and changes[0][0] is ResourceType.ENDPOINTS and changes[0][1] != ALL
+
+
+def is_stirred(subscriptions: dict[ResourceType, Subscription]) -> bool:
+    """True when something may have to be sent on a stream."""
+    for sub in subscriptions.values():  # noqa: SIM110  as below
+        if sub.touched:
+            return True
+    return False
 
 
 def is_quiet(subscriptions: dict[ResourceType, Subscription]) -> bool:

@@ -63,7 +63,7 @@ class XdsFrontEnd:
             ticks=SharedTick(parts.scheduler),
             chance=parts.chance,
             streams=self._streams,
-            broadcast=Broadcast(),
+            broadcast=Broadcast(self.responses),
         )
         check = partial(check_request, limits=parts.limits)
         states = Variant(Reader(read_sotw, check), sotw.verdict, sotw.subscribe, sotw.draft, encode_sotw)

@@ -133,6 +133,15 @@ class Responses:
 
     def payload(self, encode: EncodeResponse, content: Content, *, after: int) -> tuple[Payload, int]:
         """Return payload and nonce for a stream whose last nonce of the type is ``after``."""
+        return self.next(self.response(encode, content), after=after)
+
+    def next(self, response: Response, *, after: int) -> tuple[Payload, int]:
+        """Return the payload of a response, and its nonce, for a stream whose last nonce of the type is ``after``."""
+        payload = response.payload(after, self._nonces)
+        return payload, response.nonce
+
+    def response(self, encode: EncodeResponse, content: Content) -> Response:
+        """Return the response with this content; it is put together where it is not kept."""
         key = (encode, content)
         response = self._kept.pop(key, None)
         if response is None:
@@ -141,8 +150,7 @@ class Responses:
             self._bytes += response.size
         self._kept[key] = response  # Last in order: used just now.
         self._trim()
-        payload = response.payload(after, self._nonces)
-        return payload, response.nonce
+        return response
 
     def _trim(self) -> None:
         while self._kept and (len(self._kept) > MOST_KEPT or self._bytes > MOST_BYTES):

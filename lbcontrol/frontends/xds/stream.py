@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lbcontrol.frontends.status import OK, status_of
-from lbcontrol.frontends.xds.broadcast import Broadcast, is_plain, is_quiet
+from lbcontrol.frontends.xds.broadcast import Broadcast, is_plain, is_quiet, is_stirred
 from lbcontrol.frontends.xds.departures import Departures, wanted_by
 from lbcontrol.frontends.xds.limits import (
     Bucket,
@@ -189,11 +189,11 @@ class AdsStream:
         sub = self._subs.get(ResourceType.ENDPOINTS)
         if sub is None or self._outlet is None or self._blocked or self._flushing or not is_quiet(self._subs):
             return False
-        shared, encode = self._shared, self._variant.encode
-        news = shared.broadcast.news(changes, scope, encode=encode)
+        shared = self._shared
+        news = shared.broadcast.news(changes, scope, encode=self._variant.encode)
         if news is None or not sub.awaits(name, news.resource):
             return False
-        payload, nonce = shared.responses.payload(encode, news.content, after=sub.nonce)
+        payload, nonce = shared.responses.next(news.response, after=sub.nonce)
         if not self._outlet.offer(payload):
             return False
         sub.tell(news.resource, nonce, mark=news.mark, now=shared.scheduler.now())
@@ -284,7 +284,7 @@ class AdsStream:
 
     def _flush(self) -> None:
         """Send what is new, one response after the other, until the outlet refuses or there is nothing."""
-        if self._flushing:
+        if self._flushing or not (self._ending or is_stirred(self._subs)):
             return  # An outlet may call ``writable`` from within ``offer``: the loop below goes on anyway.
         self._flushing = True
         try:
