@@ -28,10 +28,10 @@ TREES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=4), inner),
     max_leaves=30,
 )
-NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=20)
+NAMES = st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")), min_size=1, max_size=20)
 HOSTS = st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map(lambda ip: f"[{ip}]")
 ADDRESSES = st.builds("{}:{}".format, HOSTS, st.integers(1, 65535))
-LABELS = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=10)
+LABELS = st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")), max_size=10)
 DURATIONS = st.builds("{}m{}ms".format, st.integers(0, 9999), st.integers(1, 99999))
 
 
