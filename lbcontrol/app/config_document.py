@@ -140,7 +140,7 @@ class ServerDocument(Part):
     sources: dict[str, object] | None = None
     """Registries by name: type, and the options of that type. Default a file source on lbcontrol.d, if present."""
     state_dir: PathText | None = None
-    """Directory in which overrides, revisions and last-good survive a restart. Default none: they are lost."""
+    """Directory: overrides, marks, last-good and registrations survive a restart. Default none: they are lost."""
     insecure: Annotated[bool, Strict()] = False
     """True: listen in plaintext without authentication where strangers may reach it."""
     registration: RegistrationDocument = RegistrationDocument()

@@ -14,9 +14,9 @@ import sys
 from lbcontrol.runtime.ports import Scheduler, Timer
 
 YOUNG = 2_000
-"""New objects between two collections of the youngest ones: 0.3 to 3 ms each, most when they are calls of grpc.aio."""
+"""New objects between two collections of the youngest ones: measured 0.4 ms of processor time, at most 2.2 ms."""
 MIDDLE = 4
-"""Collections of the youngest between two of the middle ones: some 10,000 objects, 2 to 6 ms."""
+"""Collections of the youngest between two of the middle ones: measured 1.9 ms of processor time, at most 12.4 ms."""
 NEVER = 2**31 - 1
 """Full collections are not started by counting, but by ``FULL_EVERY``."""
 FULL_EVERY = 600.0
