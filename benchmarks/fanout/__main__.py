@@ -134,7 +134,7 @@ def measure(name: str, connections: int, rounds: int) -> dict[str, float]:
         words = [f"-{key}={value}" for key, value in flags.items()]
         done = subprocess.run([CACHE / "generator", *words], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{name}: {done.stderr}")
+        raise SystemExit(f"{name}: the generator ended with {done.returncode}\n{done.stderr}")
     found: dict[str, float] = json.loads(done.stdout)
     return found
 

@@ -130,10 +130,10 @@ class Sending:
             self._widen_connection(amount)
             return
         found = self._streams.get(stream)
-        if found is None:
-            return  # It ended meanwhile.
         if not amount:
             raise StreamFaultError(stream, Code.PROTOCOL_ERROR, reason="window_update_0")
+        if found is None:
+            return  # It ended meanwhile.
         found.window += amount
         if found.window > MAX_WINDOW:
             raise StreamFaultError(stream, Code.FLOW_CONTROL_ERROR, reason="stream_window")

@@ -14,8 +14,12 @@ from tests.support.require import component
 
 CASES = 146
 """Cases of h2spec 2.2.1 with ``--strict``."""
-REASONS: dict[str, str] = {}
-"""Case that may fail, by section and words, and why; at most 6 of them. None does."""
+REASONS = {
+    "http2/6.9.2: Changes SETTINGS_INITIAL_WINDOW_SIZE after sending HEADERS frame": (
+        "timed out once in 8 runs, on a machine kept busy on both cores; not understood yet"
+    ),
+}
+"""Case that may fail, by section and words, and why; at most 6 of them."""
 
 
 @pytest.fixture
