@@ -39,6 +39,10 @@ class Broadcast:
         self._encode: EncodeResponse | None = None
         self._news: News | None = None
 
+    def forget(self) -> None:
+        """Let go of the view and the news: a stream of theirs has ended, perhaps the last one."""
+        self._changes, self._audience, self._encode, self._news = (), None, None, None
+
     def news(self, changes: Sequence[Change], scope: Scope, *, encode: EncodeResponse) -> News | None:
         """Return what ``changes`` come to, None when they are not one resource with new bytes."""
         audience = scope.audience

@@ -160,6 +160,7 @@ class AdsStream:
         """Let go of everything."""
         del reason
         self._release()
+        self._shared.broadcast.forget()
         if self in self._shared.streams:
             del self._shared.streams[self]
             self._shared.meter.streams.dec()
