@@ -9,7 +9,7 @@ from lbcontrol.runtime.compiler import Capabilities
 from lbcontrol.runtime.rendering import Renderer
 from lbcontrol.runtime.views import Absence, Change
 
-MOST_STAND_INS = 10_000
+MOST_STAND_INS = 2_000
 """Encoded stand-ins kept at once, over all views."""
 
 
@@ -21,6 +21,8 @@ class StandIns:
         self._renderer = renderer
         self._followed = followed
         self._kept: dict[Change, dict[Form, Resource]] = {}
+        self._all_followed = False
+        """True while it is known that nothing can make room: until a name is let go of, or added."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -39,6 +41,7 @@ class StandIns:
             return Absence.UNKNOWN
         if kept is None:
             kept = self._kept[type, name] = {}
+            self._all_followed = False
         if form not in kept:
             kept[form] = self._renderer.resource(type, form)
         return kept[form]
@@ -47,9 +50,12 @@ class StandIns:
         """Drop the stand-in of a name unless it is still followed in some view."""
         if what in self._kept and not self._followed(what):
             del self._kept[what]
+            self._all_followed = False
 
     def _room(self) -> bool:
-        if len(self._kept) >= MOST_STAND_INS:
+        """Return whether one more may be kept; those that nobody follows make room, and are looked for once."""
+        if len(self._kept) >= MOST_STAND_INS and not self._all_followed:
             for what in [each for each in self._kept if not self._followed(each)]:
                 del self._kept[what]
+            self._all_followed = True
         return len(self._kept) < MOST_STAND_INS

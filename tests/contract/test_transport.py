@@ -192,6 +192,27 @@ async def test_paused_reading_holds_messages_back() -> None:
         call.cancel()
 
 
+async def test_pause_holds_many_messages_and_the_half_close_in_order() -> None:
+    """Two hundred small requests and the end of them wait for a paused stream, which is not cut for that."""
+    async with served() as plane, dialled(plane.target) as channel:
+        call = stream(channel)
+        await call.write(b"pause")
+        words = [str(number).encode() for number in range(200)]
+        for word in words:
+            await call.write(word)
+        await call.done_writing()
+        await asyncio.sleep(0.05)  # long enough for what was not held back
+        handler = plane.handlers[0]
+        assert (handler.got, handler.half) == ([b"pause"], False)
+        assert handler.outlet is not None
+        handler.outlet.resume_reading()
+        await handler.over.wait()
+        assert handler.got[1:] == words
+        assert handler.half
+        while await call.read() != grpc.aio.EOF:
+            pass
+
+
 async def test_unknown_method_is_unimplemented() -> None:
     """A path that nobody serves has gRPC's own answer."""
     async with served() as plane, dialled(plane.target) as channel:

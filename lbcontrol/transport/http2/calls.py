@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Protocol
 
 from lbcontrol.http2.connection import Connection
@@ -17,8 +18,6 @@ from lbcontrol.transport.streams import OpenStream
 from lbcontrol.transport.supervised import INTERNAL, answer, attempt
 
 LATE = Status(StatusCode.DEADLINE_EXCEEDED, "the call's deadline has passed")
-HELD_MESSAGES = 64
-"""Messages kept for a stream that is paused; beyond them it is told to stop by flow control and, in the end, cut."""
 
 
 class Link(Protocol):
@@ -85,7 +84,8 @@ class StreamCall(OpenStream):
         self._paused = False
         self._wanted = False
         """True when an offer was refused, so that ``writable`` is owed."""
-        self._held: list[bytes] = []
+        self._held: deque[bytes | None] | None = None
+        """Messages that came while paused, and None for the client's half close; made when needed."""
 
     def opened(self, peer: Peer, metadata: Metadata) -> None:
         """Tell the handler that its stream is there."""
@@ -132,23 +132,36 @@ class StreamCall(OpenStream):
         """Hand over what was held back, then read on."""
         self._paused = False
         while self._held and not self._paused:
-            self.received(self._held.pop(0))
+            self._hand_over(self._held.popleft())
         if not self._paused:
+            self._held = None
             self._link.connection.resume(self.id)
             self._link.flush()
 
     def received(self, message: bytes) -> None:
         """A message of the client's."""
-        if self._paused:
-            self._held.append(message)
-            if len(self._held) > HELD_MESSAGES:
-                self.reap(Status(StatusCode.RESOURCE_EXHAUSTED, "too many requests wait"), FAILED)
-        elif self.handler is not None and not attempt(self._link.caught, self.handler.received, message):
-            self._finish(INTERNAL, FAILED)
+        self._take(message)
 
     def half_closed(self) -> None:
         """The client sends nothing more."""
-        if self.handler is not None and not attempt(self._link.caught, self.handler.half_closed):
+        self._take(None)
+
+    def _take(self, item: bytes | None) -> None:
+        """Hand over, or hold while paused: bounded by the stream's window, which is not opened again meanwhile."""
+        if self._paused:
+            if self._held is None:
+                self._held = deque()
+            self._held.append(item)
+        else:
+            self._hand_over(item)
+
+    def _hand_over(self, item: bytes | None) -> None:
+        handler = self.handler
+        if handler is None:
+            return
+        caught = self._link.caught
+        done = attempt(caught, handler.half_closed) if item is None else attempt(caught, handler.received, item)
+        if not done:
             self._finish(INTERNAL, FAILED)
 
     def written(self) -> None:

@@ -230,7 +230,7 @@ def test_stand_in_is_shared_and_dropped_with_its_last_follower() -> None:
 
 def test_stand_ins_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit an unknown name is simply absent; unfollowed ones make room first."""
-    assert MOST_STAND_INS == 10_000
+    assert MOST_STAND_INS == 2_000
     monkeypatch.setattr("lbcontrol.runtime.stand_ins.MOST_STAND_INS", 3)
     world = World()
     world.view().missing(LISTENER, "nobody follows this")
