@@ -16,7 +16,8 @@ CASES = 146
 """Cases of h2spec 2.2.1 with ``--strict``."""
 REASONS = {
     (
-        "http2/6.9.1: Sends multiple WINDOW_UPDATE frames increasing the flow control window to above 2^31-1 on a stream"
+        "http2/6.9.1: Sends multiple WINDOW_UPDATE frames increasing the flow control window "
+        "to above 2^31-1 on a stream"
     ): (
         "a race: a request that is no gRPC is answered (415) and its stream closed with NO_ERROR at once, sometimes "
         "before the second WINDOW_UPDATE is there; tests/unit/http2 shows the FLOW_CONTROL_ERROR"

@@ -232,3 +232,13 @@ def test_short_cut_does_what_the_long_way_does(data: bytes) -> None:
         assert told == long.feed(data)
         assert short.frames() == long.frames()
     assert short.message(b"after") == long.message(b"after")
+
+
+def test_window_beyond_its_largest_size_breaks_the_stream() -> None:
+    """Two WINDOW_UPDATEs that together exceed 2^31-1 (RFC 9113 section 6.9.1)."""
+    peer = Peer()
+    peer.headers()
+    for _ in range(2):
+        peer.feed(long_frame(Kind.WINDOW_UPDATE, 1, value=2**31 - 1))
+    assert peer.reset_codes() == [Code.FLOW_CONTROL_ERROR]
+    assert peer.broken() is None
