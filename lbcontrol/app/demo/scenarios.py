@@ -204,7 +204,7 @@ async def plane(world: World, backend: Backend) -> Outcome:
     _judge_shares(world, outcome, wanted, since=began)
     again = _now()
     await world.start_plane()
-    outcome.took("back", _now() - again, limit=10.0)  # A whole interpreter starts meanwhile.
+    outcome.took("back", _now() - again, limit=5.0)  # A whole interpreter starts meanwhile.
     since = await _pause()
     await world.ask()
     if world.wanted != wanted:
