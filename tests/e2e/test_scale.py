@@ -26,10 +26,11 @@ AGENTS = ("gRPC Go", "envoy")
 
 @pytest.fixture
 def plane(tmp_path: Path) -> Iterator[ControlPlane]:
-    """A control plane that serves greeter."""
+    """A control plane that serves greeter and zoned."""
     started = ControlPlane(tmp_path / "plane")
+    greeter = services_yaml("greeter", {"10.0.0.1:80": 1, "10.0.0.2:80": 2})
     try:
-        started.start({"greeter.yaml": services_yaml("greeter", {"10.0.0.1:80": 1, "10.0.0.2:80": 2})})
+        started.start({"greeter.yaml": greeter, "zoned.yaml": zoned(3)})
         yield started
     finally:
         started.kill9()
@@ -103,7 +104,6 @@ def test_one_weight_change_is_encoded_once_for_a_thousand_streams(plane: Control
 @pytest.mark.timeout(120)
 def test_one_weight_change_is_encoded_once_per_cohort_and_carrier(plane: ControlPlane, load: Proc) -> None:
     """Two zones, gRPC and Envoy: encodes_total rises by exactly 4 for 1,000 streams."""
-    plane.write({"zoned.yaml": zoned(3)})
     kinds = [{"agent": agent, "zone": zone} for agent in AGENTS for zone in ZONES]
     share = STREAMS // len(kinds)
     for kind in kinds:
