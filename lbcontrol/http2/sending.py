@@ -8,6 +8,7 @@ from lbcontrol.http2.events import Event, Writable
 from lbcontrol.http2.frames import (
     FRAME_BYTES,
     MAX_WINDOW,
+    SETTINGS_ACK,
     WINDOW_BYTES,
     Code,
     Kind,
@@ -19,6 +20,9 @@ from lbcontrol.http2.frames import (
     settings_of,
 )
 from lbcontrol.http2.streams import Stream
+
+FORGOTTEN = 512
+"""Streams we reset of which late frames are still taken in silence (section 5.1, closed)."""
 
 
 class Sending:
@@ -33,6 +37,8 @@ class Sending:
         """Frames that wait for ``take``."""
         self._waiting: dict[int, None] = {}
         """Streams with part of a message left, in the order they are served."""
+        self.forgotten: dict[int, None] = {}
+        """Streams we reset, oldest first: their peer may not have seen that yet."""
         self.window = WINDOW_BYTES
         """Bytes that may be sent on all streams together."""
         self.initial_window = WINDOW_BYTES
@@ -96,6 +102,7 @@ class Sending:
         self.out.append(header_frames(stream, block, end=True))
         if found.remote_open:  # The answer is complete: the peer need not go on (section 8.1).
             self.out.append(long_frame(Kind.RST_STREAM, stream, value=Code.NO_ERROR))
+            self.forget(stream)
         self.drop(stream)
 
     def drop(self, stream: int) -> None:
@@ -103,8 +110,16 @@ class Sending:
         self._streams.pop(stream, None)
         self._waiting.pop(stream, None)
 
+    def forget(self, stream: int) -> None:
+        """Drop a stream that we reset, and remember that we did."""
+        self.drop(stream)
+        self.forgotten[stream] = None
+        if len(self.forgotten) > FORGOTTEN:
+            del self.forgotten[next(iter(self.forgotten))]
+
     def apply(self, payload: bytes) -> None:
-        """Take over the peer's SETTINGS, in order (section 6.5.3)."""
+        """Take over the peer's SETTINGS, in order, and say so before anything that they allow (section 6.5.3)."""
+        before = self.initial_window
         for key, value in settings_of(payload):
             if key == Setting.ENABLE_PUSH and value > 1:
                 raise ConnectionFaultError(Code.PROTOCOL_ERROR, "enable_push")
@@ -112,6 +127,9 @@ class Sending:
                 raise ConnectionFaultError(Code.PROTOCOL_ERROR, "max_frame_size")
             if key == Setting.INITIAL_WINDOW_SIZE:
                 self._set_initial_window(value)
+        self.control(SETTINGS_ACK)
+        if self.initial_window > before:
+            self._pump_all()
 
     def _set_initial_window(self, value: int) -> None:
         if value > MAX_WINDOW:
@@ -121,8 +139,6 @@ class Sending:
             stream.window += difference
             if stream.window > MAX_WINDOW:
                 raise ConnectionFaultError(Code.FLOW_CONTROL_ERROR, "stream_window")
-        if difference > 0:
-            self._pump_all()
 
     def widen(self, stream: int, amount: int) -> None:
         """Open a window by ``amount``; stream 0 is the connection's."""

@@ -9,12 +9,13 @@ from pathlib import Path
 import grpc
 import pytest
 
-from lbcontrol.http2.frames import ACK, PREFACE, Code, Kind, frame, long_of
+from lbcontrol.http2.frames import ACK, END_HEADERS, END_STREAM, PREFACE, Code, Kind, frame, long_of
+from lbcontrol.http2.grpc import prefixed
 from lbcontrol.runtime.clock import FakeClock
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
 from tests.contract.serving import Served, chosen, dialled, served, stream
-from tests.support.h2raw import Raw, raw
+from tests.support.h2raw import STREAM, Raw, raw
 
 BIG = b"x" * 1_000_000
 PING = b"12345678"
@@ -150,6 +151,49 @@ async def test_both_families_reach_the_unspecified_address() -> None:
             async with raw(f"{host}:{plane.server.listen.port}") as peer:
                 await _open(peer)
         assert [each.peer.address.rpartition(":")[0] for each in plane.handlers] == ["127.0.0.1", "[::1]"]
+
+
+PLAIN = ((":method", "POST"), (":scheme", "http"), (":path", STREAM), ("content-type", "text/plain"))
+"""A request that is not gRPC."""
+
+
+async def _plain(peer: Raw) -> None:
+    """Begin a request that is no gRPC, and show that nothing answers it yet."""
+    await peer.hello()
+    await peer.send(frame(Kind.HEADERS, END_HEADERS, stream=1, payload=peer.encoder.encode(list(PLAIN))))
+    await peer.send(frame(Kind.PING, 0, payload=PING))
+    await peer.wait_for(Kind.PING, flags=ACK)
+    assert not [kind for kind, _, on, _ in peer.frames if on == 1]
+
+
+async def _status(peer: Raw) -> bytes:
+    fields = peer.decoder.decode(await peer.wait_for(Kind.HEADERS), raw=True)
+    return {field[0]: field[1] for field in fields}[b":status"]
+
+
+@pytest.mark.parametrize("last", [(END_STREAM, b"hello"), (0, b"hello, world"), (0, b"\0\0\0\0\0")])
+async def test_request_that_is_no_grpc_is_told_so_at_its_end_or_when_it_is_too_much(last: tuple[int, bytes]) -> None:
+    """415 once the client has said all; what it says is not kept, and a body is not listened to for long."""
+    async with served() as plane, raw(plane.target) as peer:
+        await _plain(peer)
+        await peer.send(frame(Kind.DATA, last[0], stream=1, payload=last[1]))
+        assert await _status(peer) == b"415"
+        assert b"this port speaks gRPC" in await peer.wait_for(Kind.DATA)
+        await peer.wait_for(Kind.HEADERS, flags=END_STREAM)
+        await peer.send(frame(Kind.DATA, 0, stream=1, payload=b"late") if not last[0] else b"")
+        await peer.send(peer.opening(3))
+        await peer.say(b"one", 3)
+        assert await peer.wait_for(Kind.DATA) == prefixed(b"one")
+
+
+async def test_request_that_is_no_grpc_and_does_not_end_is_answered_by_time() -> None:
+    """Ten seconds, looked at every five."""
+    clock = FakeClock()
+    async with served(clock=clock) as plane, raw(plane.target) as peer:
+        await _plain(peer)
+        await _pass(clock, 16)
+        assert await _status(peer) == b"415"
+        await peer.wait_for(Kind.RST_STREAM)
 
 
 async def test_stop_says_goaway_first_and_ends_streams_with_their_status() -> None:

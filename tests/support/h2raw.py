@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Sequence
 
-from hpack import Encoder
+from hpack import Decoder, Encoder
 
 from lbcontrol.http2.frames import (
     END_HEADERS,
@@ -39,6 +39,7 @@ class Raw:
         """Take over a connected, non-blocking socket."""
         self.sock = sock
         self.encoder = Encoder()
+        self.decoder = Decoder()
         self.frames: list[tuple[int, int, int, bytes]] = []
         """What was received: type, flags, stream, payload."""
         self._kept = b""

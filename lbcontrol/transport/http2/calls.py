@@ -7,6 +7,7 @@ from collections import deque
 from typing import Protocol
 
 from lbcontrol.http2.connection import Connection
+from lbcontrol.http2.fields import encode
 from lbcontrol.http2.frames import Code
 from lbcontrol.http2.grpc import PREFIX_BYTES, prefixed, trailers, trailers_only
 from lbcontrol.model.clients import Peer
@@ -18,6 +19,9 @@ from lbcontrol.transport.streams import OpenStream
 from lbcontrol.transport.supervised import INTERNAL, answer, attempt
 
 LATE = Status(StatusCode.DEADLINE_EXCEEDED, "the call's deadline has passed")
+NOT_GRPC = encode([(b":status", b"415"), (b"content-type", b"text/plain; charset=utf-8")])
+NOT_GRPC_BODY = b"this port speaks gRPC: content-type application/grpc\n"
+NO_TRAILERS = encode([(b"x-reason", b"not-grpc")])
 
 
 class Link(Protocol):
@@ -39,7 +43,7 @@ class Link(Protocol):
         """Monotonic seconds."""
         ...
 
-    def over(self, call: StreamCall | UnaryCall, reason: str) -> None:
+    def over(self, call: Call, reason: str) -> None:
         """The call is over; called once."""
         ...
 
@@ -259,3 +263,52 @@ class UnaryCall:
             self._task.cancel()
             self._task = None
         self._link.over(self, reason)
+
+
+class PlainCall:
+    """A request that is not gRPC: it is told so (HTTP 415) when it is whole, too long or too slow.
+
+    Nothing of it is kept. An answer before its end would cut off what the peer is still saying (RFC 9113 section 8.1).
+    """
+
+    __slots__ = ("_link", "deadline", "id", "path")
+
+    def __init__(self, id: int, *, link: Link, deadline: float) -> None:  # noqa: A002  (field's term)
+        """Wait for the request's end, at most until ``deadline`` (monotonic seconds)."""
+        self.id = id
+        self.path = ""
+        self.deadline: float | None = deadline
+        self._link = link
+        link.connection.sending.begin(id, NOT_GRPC)
+
+    def received(self, message: bytes) -> None:
+        """Part of its body was like a gRPC message: no need to read on."""
+        del message
+        self._answer()
+
+    def half_closed(self) -> None:
+        """The request is whole."""
+        self._answer()
+
+    def reap(self, status: Status, reason: str) -> None:
+        """The request is too long or too slow."""
+        del status, reason
+        self._answer()
+
+    def written(self) -> None:
+        """The answer has left; its trailers follow by themselves."""
+
+    def closed(self, reason: str = CLIENT) -> None:
+        """Forget it."""
+        self._link.over(self, reason)
+
+    def _answer(self) -> None:
+        sending = self._link.connection.sending
+        sending.send(self.id, NOT_GRPC_BODY)
+        sending.finish(self.id, NO_TRAILERS)
+        self._link.flush()
+        self.closed(ENDED)
+
+
+Call = StreamCall | UnaryCall | PlainCall
+"""What a stream of HTTP/2 is to us."""

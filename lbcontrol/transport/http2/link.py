@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 
 from lbcontrol.http2.connection import Connection
 from lbcontrol.http2.events import Broken, Closed, Event, HalfClosed, Message, Opened, PeerLeaves, Refused, Writable
-from lbcontrol.http2.fields import Fields, encode
+from lbcontrol.http2.fields import Fields
 from lbcontrol.http2.frames import Code
 from lbcontrol.http2.grpc import RESPONSE_HEADERS, is_grpc, metadata_of, timeout_of
 from lbcontrol.model.clients import Peer
 from lbcontrol.runtime.ports import Method, Status, StatusCode
-from lbcontrol.transport.http2.calls import LATE, StreamCall, UnaryCall, status_block
+from lbcontrol.transport.http2.calls import LATE, Call, PlainCall, StreamCall, UnaryCall, status_block
 from lbcontrol.transport.reasons import CLIENT, MAX_AGE, SLOW, TOO_LARGE
 
 if TYPE_CHECKING:
     from lbcontrol.transport.http2.server import Shared
 
-NOT_GRPC = encode([(b":status", b"415"), (b"content-type", b"text/plain; charset=utf-8")])
-NOT_GRPC_BODY = b"this port speaks gRPC: content-type application/grpc\n"
-NO_TRAILERS = encode([(b"x-reason", b"not-grpc")])
 IDENTITY = ((b"grpc-accept-encoding", b"identity"),)
 PREFACE_SECONDS = 10.0
 """From TCP accept to preface and SETTINGS."""
@@ -31,7 +28,7 @@ PING_SECONDS = 30.0
 """Silence after which we ask whether the peer is there."""
 PING_ANSWER_SECONDS = 10.0
 MESSAGE_SECONDS = 10.0
-"""From the first byte of a message to its last."""
+"""From the first byte of a message, or of a request that is no gRPC, to its last."""
 WRITE_SECONDS = 60.0
 """A socket may take nothing for so long while something waits."""
 HIGH_WATER = 65_536
@@ -61,7 +58,7 @@ class Http2Link(asyncio.BufferedProtocol):
         self.connection = Connection(shared.limits, message_limit=shared.message_limit)
         self.blocked = False
         self._transport: asyncio.Transport | None = None
-        self._calls: dict[int, StreamCall | UnaryCall] = {}
+        self._calls: dict[int, Call] = {}
         self._peer = Peer("")
         self._opened_at = self._read_at = self._used_at = shared.now()
         self._blocked_at = 0.0
@@ -150,7 +147,7 @@ class Http2Link(asyncio.BufferedProtocol):
         """Monotonic seconds."""
         return self._shared.now()
 
-    def over(self, call: StreamCall | UnaryCall, reason: str) -> None:
+    def over(self, call: Call, reason: str) -> None:
         """Forget a call."""
         if self._calls.pop(call.id, None) is not None:
             self._used_at = self._shared.now()
@@ -182,7 +179,7 @@ class Http2Link(asyncio.BufferedProtocol):
                     pass
         self.flush()
 
-    def _tell(self, call: StreamCall | UnaryCall, event: Event) -> None:
+    def _tell(self, call: Call, event: Event) -> None:
         match event:
             case HalfClosed():
                 call.half_closed()
@@ -197,7 +194,7 @@ class Http2Link(asyncio.BufferedProtocol):
             case _:
                 pass
 
-    def _refuse(self, call: StreamCall | UnaryCall, event: Refused) -> None:
+    def _refuse(self, call: Call, event: Refused) -> None:
         if event.limit:
             what = f"LB507: a message of {event.size} bytes; the limit is {event.limit}"
             self._shared.refused("message_bytes")
@@ -209,7 +206,9 @@ class Http2Link(asyncio.BufferedProtocol):
     def _open(self, event: Opened, now: float) -> None:
         fields = dict(event.fields)
         if fields[b":method"] != b"POST" or not is_grpc(fields.get(b"content-type", b"")):
-            self._answer_plainly(event.stream)
+            plain = PlainCall(event.stream, link=self, deadline=now + MESSAGE_SECONDS)
+            self._calls[event.stream] = plain
+            self._shared.begun(plain)
             return
         method = self._shared.methods.get(fields[b":path"].decode("latin-1"))
         if method is None:
@@ -243,13 +242,6 @@ class Http2Link(asyncio.BufferedProtocol):
 
     def _end(self, stream: int, status: Status, *, extra: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         self.connection.sending.finish(stream, status_block(status, began=False, extra=(*IDENTITY, *extra)))
-
-    def _answer_plainly(self, stream: int) -> None:
-        """Tell a client that does not speak gRPC what this is (HTTP 415)."""
-        sending = self.connection.sending
-        sending.begin(stream, NOT_GRPC)
-        sending.send(stream, NOT_GRPC_BODY)
-        sending.finish(stream, NO_TRAILERS)
 
     # Time.
 

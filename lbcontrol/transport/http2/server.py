@@ -13,7 +13,7 @@ from lbcontrol.http2.limits import Limits
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Method, Scheduler, Status, Timer
 from lbcontrol.transport.http2.accepting import Acceptor
-from lbcontrol.transport.http2.calls import StreamCall, UnaryCall
+from lbcontrol.transport.http2.calls import Call, StreamCall
 from lbcontrol.transport.http2.link import Http2Link, message_limit
 from lbcontrol.transport.http2.seats import Seats, affordable
 from lbcontrol.transport.listening import Listen, prepared, refused
@@ -92,14 +92,14 @@ class Shared:
         """Return when a refused client may come again, in ms."""
         return self._streams.pushback()
 
-    def begun(self, call: StreamCall | UnaryCall) -> None:
+    def begun(self, call: Call) -> None:
         """Count a call."""
         if isinstance(call, StreamCall):
             self._streams.begun(call)
         else:
             self._streams.unary(1)
 
-    def ended(self, call: StreamCall | UnaryCall, reason: str) -> None:
+    def ended(self, call: Call, reason: str) -> None:
         """Count a call off."""
         if isinstance(call, StreamCall):
             self._streams.ended(call, reason)

@@ -108,8 +108,10 @@ def test_writable_follows_a_message_that_had_to_wait() -> None:
     sending = peer.connection.sending
     assert not sending.send(1, prefixed(b"x" * 20))
     assert sending.admit(1, 1) is None
+    peer.frames()
     found = peer.feed(settings_frame({Setting.INITIAL_WINDOW_SIZE: 1_000}))
     assert [type(event) for event in found] == [Writable]
+    assert [sent.kind for sent in peer.frames()] == [Kind.SETTINGS, Kind.DATA]  # The ACK goes first (section 6.5.3).
     assert sending.admit(1, 1) is not None
 
 
@@ -191,6 +193,19 @@ def test_late_frames_of_a_stream_that_we_reset_are_ignored() -> None:
     peer.connection.reset(1, Code.CANCEL)
     assert peer.data(b"late") == []
     assert peer.broken() is None
+
+
+def test_late_frames_of_a_stream_that_we_ended_are_ignored() -> None:
+    """We may end a stream while its client still talks: that must not cost the client its other streams."""
+    peer = Peer()
+    peer.headers(1)
+    peer.headers(3)
+    peer.connection.sending.finish(1, trailers(14))
+    assert peer.reset_codes() == [Code.NO_ERROR]
+    assert peer.data(prefixed(b"late"), 1) == []
+    assert peer.headers(1, [("grpc-late", "1")], end=True) == []
+    assert peer.broken() is None
+    assert peer.message(b"on", 3) == [b"on"]
 
 
 def test_sending_on_a_stream_that_is_gone_is_harmless() -> None:
