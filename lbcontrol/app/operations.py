@@ -154,7 +154,9 @@ class ServerOperations:
     def _case(self, service: str) -> Case:
         case = self._parts.engine.case(service)
         if case is None:
-            raise NotFoundError(Finding("LB310", f'nobody serves "{service}"', do="lbcontrol services"))
+            raise NotFoundError(
+                Finding("LB310", f'nobody serves "{service}"', do="lbcontrol services lists what there is")
+            )
         return case
 
     async def _change(

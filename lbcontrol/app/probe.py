@@ -56,9 +56,16 @@ def application(readiness: Callable[[], Readiness], metrics: Callable[[], bytes]
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     pages = web.Application(client_max_size=1)
+    pages.on_response_prepare.append(_anonymous)
     for path, page in (("/livez", live), ("/readyz", ready), ("/metrics", exposition)):
         pages.router.add_get(path, page)
     return pages
+
+
+async def _anonymous(request: web.Request, response: web.StreamResponse) -> None:
+    """Leave out which software answers, in which version: who only reaches the port need not know."""
+    del request
+    response.headers.pop("Server", None)
 
 
 def _text(text: str, status: int = 200) -> web.Response:

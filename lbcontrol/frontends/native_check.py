@@ -89,6 +89,18 @@ def own_address(address: Address, peer: Peer) -> Address:
     return address
 
 
+def dialable(address: Address) -> Address:
+    """Return an address that clients are to dial.
+
+    Raises:
+        InvalidRequestError: no client can dial it (LB324).
+    """
+    try:
+        return Address.parse_dialable(str(address))
+    except ValueError as error:
+        raise InvalidRequestError(Finding("LB324", str(error), at="address")) from error
+
+
 def unknown_finding(name: str) -> Finding:
     """Return what is said of a name that nobody serves, or that the caller may not see."""
     return Finding("LB310", f'nobody serves "{name}"', do="lbcontrol services lists what there is")

@@ -7,7 +7,7 @@ import ipaddress
 from lookaside.api.lbcontrol.v1 import common_pb2
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
-from lbcontrol.frontends.native_check import checked_address, checked_locality, checked_name, own_address
+from lbcontrol.frontends.native_check import checked_address, checked_locality, checked_name, dialable, own_address
 from lbcontrol.frontends.native_encode import duration, locality_of, seconds
 from lbcontrol.frontends.native_ports import NativeLimits, Registrar, Registration
 from lbcontrol.frontends.status import require
@@ -46,7 +46,7 @@ class Registering:
         """Begin or renew a lease."""
         service = checked_name(request.service, self._limits)
         require(self._authorizer, peer, Role.REGISTER, service)
-        address = own_address(checked_address(request.address), peer)
+        address = dialable(own_address(checked_address(request.address), peer))
         self._check_range(address, peer)
         checked_locality(request.locality, self._limits)
         ttl = self._lease(request)

@@ -46,6 +46,16 @@ class Address:
         """
         return _parse_address(text)
 
+    @classmethod
+    def parse_dialable(cls, text: str) -> Address:
+        """Read an address like ``parse``, of a backend that clients are to dial.
+
+        Raises:
+            ValueError: as for ``parse``; or no client can dial it (unspecified, multicast, reserved, broadcast), or it
+                is an IPv4 address in IPv6 form, which could stand beside its plain form.
+        """
+        return _parse_dialable(text)
+
 
 @functools.lru_cache(maxsize=65536)
 def _parse_address(text: str) -> Address:
@@ -67,6 +77,25 @@ def _parse_address(text: str) -> Address:
     if (ip.version == 6) != (inner != host) or getattr(ip, "scope_id", None):
         raise ValueError(f'"{text}" is not a plain address; write "IPv4:PORT" or "[IPv6]:PORT" without a zone index')
     return Address(str(ip), int(port))
+
+
+@functools.lru_cache(maxsize=65536)
+def _parse_dialable(text: str) -> Address:
+    address = _parse_address(text)
+    ip = ipaddress.ip_address(address.host)
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    if mapped is not None:
+        raise ValueError(f'"{text}" is an IPv4 address in another form; write "{mapped}:{address.port}"')
+    fault = ""
+    if ip.is_unspecified:
+        fault = "stands for every address of a machine"
+    elif ip.is_multicast:
+        fault = "is a multicast address"
+    elif ip.version == 4 and ip.is_reserved:  # Of IPv6, Python calls half of what exists reserved.
+        fault = "is a reserved or broadcast address"
+    if fault:
+        raise ValueError(f'"{text}" {fault}; clients cannot dial it: write the address of the backend')
+    return address
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lbcontrol.model.endpoints import Address
 from lbcontrol.model.errors import ConfigError
 from lbcontrol.model.findings import Finding
 from lbcontrol.sources.documents import read_documents
@@ -29,7 +30,17 @@ TREES = st.recursive(
     max_leaves=30,
 )
 NAMES = st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")), min_size=1, max_size=20)
-HOSTS = st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map(lambda ip: f"[{ip}]")
+
+
+def is_dialable(host: str) -> bool:
+    """Whether clients can dial it."""
+    try:
+        return bool(Address.parse_dialable(f"{host}:1"))
+    except ValueError:
+        return False
+
+
+HOSTS = (st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map(lambda ip: f"[{ip}]")).filter(is_dialable)
 ADDRESSES = st.builds("{}:{}".format, HOSTS, st.integers(1, 65535))
 LABELS = st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")), max_size=10)
 DURATIONS = st.builds("{}m{}ms".format, st.integers(0, 9999), st.integers(1, 99999))

@@ -19,6 +19,7 @@ import typer
 from lbcontrol.app.cli import options
 from lbcontrol.app.cli.exits import Exit
 from lbcontrol.app.cli.failures import exit_of, report, usage_error, wants_color
+from lbcontrol.app.cli.guesses import with_guess
 from lbcontrol.app.cli.options import Common
 from lbcontrol.model.errors import LbControlError
 
@@ -129,7 +130,7 @@ def _run(verb: Verb, given: Common) -> int:
     try:
         return int(getattr(importlib.import_module(HOME + module), function)(given))
     except LbControlError as error:
-        report(error.findings, color=wants_color(given.color, stderr=True))
+        report(with_guess(error.findings, given), color=wants_color(given.color, stderr=True))
         if given.debug:
             traceback.print_exc()
         return exit_of(error)

@@ -1,8 +1,9 @@
 """Which type a plain YAML scalar has: the core rules of YAML 1.2, less what readers disagree about.
 
 ``true``/``false``, ``null``, decimal and hexadecimal numbers mean to every reader what they look like. What YAML 1.1
-and 1.2 read differently stays text: ``no``, ``on``, ``yes`` (1.1: booleans), ``1:20`` (1.1: 80), ``012`` (1.1: 10,
-1.2: 12), ``0o17``, ``1_000``, dates. So ``zone: no`` is the zone "no", and ``weight: 012`` is refused, not guessed.
+and 1.2 read differently stays text: ``1:20`` (1.1: 80), ``012`` (1.1: 10, 1.2: 12), ``0o17``, ``1_000``, dates; so
+``weight: 012`` is refused, not guessed. ``no``, ``on``, ``yes`` and ``off`` (1.1: booleans) have to be quoted: who
+writes ``zone: no`` for a zone in Norway has it right here, and loses it in the next tool that reads the file.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ WORDS: dict[str, object] = {
     "False": False,
     "FALSE": False,
 }
+DISPUTED = frozenset(form for word in ("yes", "no", "on", "off") for form in (word, word.title(), word.upper()))
+"""Plain scalars that are booleans to readers of YAML 1.1 and text to those of 1.2."""
 INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 REAL = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")

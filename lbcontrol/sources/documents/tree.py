@@ -15,7 +15,7 @@ import yaml
 from yaml import CBaseLoader
 
 from lbcontrol.sources.documents.refusals import Loc, Problem, RefusalError, quoted
-from lbcontrol.sources.documents.scalars import resolve
+from lbcontrol.sources.documents.scalars import DISPUTED, resolve
 
 MAX_BYTES = 1_000_000
 """Largest document file."""
@@ -239,6 +239,10 @@ class _Growth:
             value = resolve(event.value) if event.implicit[0] else event.value
             if value is None and self._stack:
                 self._refuse(event, "LB106", "there is no value here", "leave the key out, or write [] or {} for none")
+                value = UNUSABLE
+            elif event.implicit[0] and event.value in DISPUTED:
+                what = f"{event.value} without quotes is text to some readers of YAML and a boolean to others"
+                self._refuse(event, "LB106", what, "put it in quotes; a boolean is written true or false")
                 value = UNUSABLE
             self._value(value, event)
 

@@ -68,7 +68,7 @@ def _address(value: object) -> Address:
             "LB106", f"address is {shown(value)}", why="wanted: text", do='write it as "IP:PORT" in quotes'
         )
     try:
-        return Address.parse(value)
+        return Address.parse_dialable(value)
     except ValueError as error:
         clipped = str(error).replace(f'"{value}"', quoted(value))
         fault, _, rest = clipped.partition("; ")

@@ -35,6 +35,13 @@ async def probe(state: State) -> AsyncIterator[Probe]:
     await started.stop()
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/nothing"])
+async def test_no_page_tells_which_software_answers(probe: Probe, path: str) -> None:
+    """A version number helps nobody but who looks for an old one."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://{probe.listen}{path}") as answer:
+        assert "Server" not in answer.headers
+
+
 async def page(probe: Probe, path: str, method: str = "GET", data: bytes | None = None) -> tuple[int, str]:
     """Return code and text of a page."""
     async with (

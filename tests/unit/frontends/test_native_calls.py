@@ -248,6 +248,14 @@ def test_register_limits_hold_at_their_boundary(changes: dict[str, object], code
     assert len(world.registrar.held) == (code is None)
 
 
+def test_register_refuses_what_nobody_can_dial_even_where_its_network_is_allowed() -> None:
+    """A multicast address draws no call to a backend."""
+    world = World(allow=("0.0.0.0/0",))
+    assert code_of(failure(world, "Register", registration(address="224.0.0.1:1"))) == "LB324"
+    asyncio.run(world.call("Register", registration(address="198.51.100.4:1")))
+    assert [str(each.endpoint.address) for each in world.registrar.held.values()] == ["198.51.100.4:1"]
+
+
 def test_registered_text_that_a_terminal_obeys_is_refused() -> None:
     """Neither as name nor as place: both stand in tables, logs and metrics."""
     place = common_pb2.Locality(zone="z\x1b[2J")

@@ -49,6 +49,32 @@ def test_address_is_refused_with_what_to_write(text: str, part: str) -> None:
     assert f'"{text}"' in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("0.0.0.0:80", "stands for every address"),
+        ("[::]:80", "stands for every address"),
+        ("224.0.0.1:80", "is a multicast address"),
+        ("[ff02::1]:80", "is a multicast address"),
+        ("255.255.255.255:80", "reserved or broadcast"),
+        ("240.0.0.1:80", "reserved or broadcast"),
+        ("[::ffff:10.0.0.1]:80", 'write "10.0.0.1:80"'),
+        ("10.0.0.1", "has no port"),
+    ],
+)
+def test_address_that_nobody_can_dial_is_refused(text: str, part: str) -> None:
+    """Clients would dial themselves, a whole network, or one backend twice."""
+    with pytest.raises(ValueError, match="write") as refused:
+        Address.parse_dialable(text)
+    assert part in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:80", "[::1]:80", "169.254.1.1:80", "[fe80::1]:80", "[2001:db8::1]:80"])
+def test_address_of_a_backend_can_be_dialled(text: str) -> None:
+    """Loopback and link-local addresses are backends on a laptop and between machines on one wire."""
+    assert Address.parse_dialable(text) == Address.parse(text)
+
+
 def test_health_says_who_takes_new_work() -> None:
     """Nobody's word counts as serving, draining does not."""
     assert [health.name for health in Health if health.takes_new_work] == ["SERVING", "UNKNOWN"]

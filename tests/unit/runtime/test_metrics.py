@@ -10,6 +10,7 @@ def test_closed_series_exist_with_zero_from_the_start() -> None:
     text = Metrics().render().decode()
     assert 'lbcontrol_pushes_total{protocol="xds",type="endpoints"} 0.0' in text
     assert 'lbcontrol_acks_total{verdict="nack"} 0.0' in text
+    assert "_created" not in text
 
 
 def test_two_processes_in_one_interpreter_do_not_share_families() -> None:

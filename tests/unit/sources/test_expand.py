@@ -16,7 +16,7 @@ services:
 - name: greeter
   aliases: ["greeter.shop:50051", "no", "1e3"]
   endpoints:
-  - {address: "127.0.0.1:50051", weight: 2, locality: {region: r1, zone: no, subZone: "012"}, health: Draining}
+  - {address: "127.0.0.1:50051", weight: 2, locality: {region: r1, zone: "no", subZone: "012"}, health: Draining}
   - {address: "[::1]:50051", health: Unknown}
   policy: {loadBalancer: {type: RingHash, ringHash: {header: x-user}}, timeout: 1m30s250ms}
   rules: [{backendRefs: [{name: greeter, weight: 90}, {name: "yes", weight: 0}]}]

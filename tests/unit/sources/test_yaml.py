@@ -95,6 +95,18 @@ WRONG: dict[str, tuple[str | bytes, str, str, str]] = {
     "anchor": ("services: &a []", "LB109", "the anchor &a", "1, services"),
     "tag": ("services: !!python/tuple []", "LB109", "the tag tag:yaml.org,2002:python/tuple", "1, services"),
     "local tag": ("services: !x []", "LB109", "the tag !x", "1, services"),
+    "boolean of YAML 1.1": (
+        "services: [{name: g, endpoints: [{address: '[::1]:1', locality: {zone: no}}]}]",
+        "LB106",
+        "no without quotes is text to some readers of YAML and a boolean to others",
+        "1, g.endpoints[0].locality.zone",
+    ),
+    "boolean of YAML 1.1 in a list": (
+        "services: [On]",
+        "LB106",
+        "On without quotes is text to some readers of YAML and a boolean to others",
+        "1, services[0]",
+    ),
     "null": ("services:\n", "LB106", "there is no value here", "1, services"),
     "list as document": ("- a", "LB106", "the document is a list", "1"),
     "text as document": ("hello", "LB106", 'the document is "hello"', "1"),

@@ -70,6 +70,20 @@ def test_server_errors_are_shown_in_the_servers_words(cli: Cli) -> None:
     assert (refused.code, refused.err.split(":")[0]) == (1, "error LB502")
 
 
+@pytest.mark.parametrize("verb", [("get",), ("why",), ("get", "-o", "yaml"), ("watch",)])
+def test_mistyped_service_is_answered_with_the_closest_one(cli: Cli, verb: tuple[str, ...]) -> None:
+    """Whichever listener said that nobody serves it."""
+    ended = cli(verb[0], "greter", *verb[1:])
+    assert ended.code == Exit.NOT_FOUND
+    assert ended.err.splitlines()[:2] == ['error LB310: nobody serves "greter"', '  why:    did you mean "greeter"?']
+
+
+def test_unreachable_list_of_services_costs_no_answer(cli: Cli) -> None:
+    """The error is told without a guess."""
+    ended = cli("why", "greter", "--server", "unix:/nowhere/grpc.sock")
+    assert (ended.code, "did you mean" in ended.err) == (Exit.NOT_FOUND, False)
+
+
 def test_unreachable_server_says_what_still_works_and_what_to_do(cli: Cli) -> None:
     """LB910 with cause, effect and next step."""
     ended = cli("services", "--server", "unix:/nowhere/grpc.sock")
