@@ -96,6 +96,11 @@ class Knowledge(Protocol):
         """True when every source has handed over a full, readable picture, and its decisions are published."""
         ...
 
+    @property
+    def synced(self) -> bool:
+        """True when every source has handed over a picture, part of which may be unreadable (a broken file)."""
+        ...
+
     def is_unknown(self, name: str) -> bool:
         """True when settled and no source defines ``name``."""
         ...

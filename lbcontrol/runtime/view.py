@@ -81,6 +81,7 @@ class PublishedView:
         self._answers: dict[Change, Resource | Absence] = {}
         self._untold: dict[str, set[Change]] = {}
         self._names: dict[ResourceType, tuple[str, ...] | None] = {}
+        self._synced = parts.knowledge.synced
 
     # What front ends ask.
 
@@ -107,8 +108,19 @@ class PublishedView:
     def names(self, type: ResourceType) -> Sequence[str] | None:  # noqa: A002  (field's term)
         """Return every published name of a type, sorted; None while names may be missing."""
         if type not in self._names:
-            self._names[type] = self._all_names(type) if self._parts.knowledge.settled else None
+            complete = self._parts.knowledge.settled or not self._publishes(type)
+            self._names[type] = self._all_names(type) if complete else None
         return self._names[type]
+
+    @property
+    def synced(self) -> bool:
+        """True when every source has handed over a picture."""
+        return self._parts.knowledge.synced
+
+    def known(self, type: ResourceType) -> Sequence[str]:  # noqa: A002  (field's term)
+        """Return every published name of a type, sorted, whether or not names may be missing."""
+        listed = self.names(type)
+        return self._all_names(type) if listed is None else listed
 
     def decision(self, name: str) -> Decision | None:
         """Return the published decision behind a service, alias or resource name."""
@@ -188,17 +200,18 @@ class PublishedView:
         return changes + [(change, True) for change in self._given_up(held)]
 
     def recheck(self) -> list[Change]:
-        """Return the followed absent names and wildcards whose answer differs from the last one."""
+        """Return the followed absent names and wildcards whose answer, or what it allows, differs from the last one."""
         before, self._names = self._names, {}
+        begins, self._synced = self.synced and not self._synced, self.synced
         changes: list[Change] = []
         for what in self.followers.changes():
             type_, name = what
             if name == ALL:
-                if self.names(type_) != before.get(type_):
+                if begins or self.names(type_) != before.get(type_):
                     changes.append(what)
             elif what in self._answers:
                 last = self._answers[what]
-                if self._absent(type_, name) is not last:
+                if self._absent(type_, name) is not last or (begins and last is Absence.WAITING):
                     changes.append(what)
         return changes
 
@@ -239,11 +252,15 @@ class PublishedView:
         return answer
 
     def _all_names(self, type: ResourceType) -> tuple[str, ...]:  # noqa: A002  (field's term)
-        if type is ResourceType.LISTENER and not self.capabilities.listeners:
+        if not self._publishes(type):
             return ()
         catalog = self._parts.catalog
         names = catalog.names() if type is ResourceType.LISTENER else catalog.services()
         return tuple(name for name in names if isinstance(self.resource(type, name), Resource))
+
+    def _publishes(self, type: ResourceType) -> bool:  # noqa: A002  (field's term)
+        """Return whether clients of this kind are told of such resources at all."""
+        return self.capabilities.listeners or type is not ResourceType.LISTENER
 
     def _types_in_use(self, service: str, held: _Held | None) -> list[ResourceType]:
         newest = self._parts.catalog.service(service)

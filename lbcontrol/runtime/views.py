@@ -63,6 +63,15 @@ class View(Protocol):
         """Return every published name of a type, sorted; None while names may be missing (sources not synced)."""
         ...
 
+    @property
+    def synced(self) -> bool:
+        """True when every source has handed over a picture; what is unreadable in it may be so for long."""
+        ...
+
+    def known(self, type: ResourceType) -> Sequence[str]:  # noqa: A002
+        """Return every published name of a type, sorted, whether or not names may be missing."""
+        ...
+
     def decision(self, name: str) -> Decision | None:
         """Return the published decision behind a service, alias or resource name; None when there is none."""
         ...

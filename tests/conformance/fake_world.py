@@ -113,6 +113,15 @@ class FakeView:
         listeners_of_envoy = type is ResourceType.LISTENER and self.kind == "envoy"
         return () if listeners_of_envoy else tuple(sorted(self._world.decisions))
 
+    @property
+    def synced(self) -> bool:
+        """What is not there yet is in a source that has not synced."""
+        return self._world.complete
+
+    def known(self, type: ResourceType) -> Sequence[str]:  # noqa: A002
+        """Return the services that are there."""
+        return self.names(type) or ()
+
     def decision(self, name: str) -> Decision | None:
         """Return the decision of a service."""
         return self._world.decisions.get(name)

@@ -40,6 +40,11 @@ class Spine:
         for source in (FILES, LATE):
             self._apply(SourceAdded(source))
 
+    @property
+    def synced(self) -> bool:
+        """In the scenarios what is not complete has not synced; a broken file is another matter."""
+        return self.settled
+
     def is_unknown(self, name: str) -> bool:
         """True when settled and no source defines ``name``."""
         return self.settled and self._engine.is_unknown(name)

@@ -30,6 +30,7 @@ def test_machine_serves_bystander_beside_abuser(name: str, machine: str) -> None
     asyncio.run(bystander_is_served(MACHINES[machine](), name))
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("variant", ["sotw", "delta"])
 def test_machine_client_holds_what_is_published(variant: str, machine: str) -> None:
@@ -38,7 +39,7 @@ def test_machine_client_holds_what_is_published(variant: str, machine: str) -> N
     run_state_machine_as_test(
         type("Bound", (Subscriptions,), bound),
         settings=settings(
-            max_examples=20,
+            max_examples=60,
             stateful_step_count=20,
             derandomize=True,
             deadline=None,

@@ -69,6 +69,8 @@ def draft(sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
     """Return what differs from what the client has; None when nothing does."""
     sub.held = {}
     listed = scope.listed(sub.type) if sub.wildcard else frozenset[str]()
+    if listed is None and scope.view.synced:
+        return _known(sub, scope, hold=hold)
     if listed is not None:
         sub.spread({**dict.fromkeys(listed), **dict.fromkeys(sub.names), **dict.fromkeys(sub.entries)})
     covered = sub.names | listed if listed else sub.names
@@ -79,6 +81,16 @@ def draft(sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
         sifted.silent = True
     else:
         _give_up(sieve, sifted, names=[name for name in candidates if name not in covered])
+    return sieve.draft(sifted)
+
+
+def _known(sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
+    """Return what is new of a wildcard that may cover more: what is known is sent, and nothing is removed."""
+    covered = sub.names | scope.known(sub.type)
+    sub.spread(covered)
+    sieve = Sieve(sub, scope, tells_removals=True, hold=hold)
+    sifted = sieve.sift(name for name in sorted({**sub.dirty, **sub.owed}) if name in covered)
+    sifted.silent = True
     return sieve.draft(sifted)
 
 

@@ -38,6 +38,10 @@ class Scope:
         names = self.view.names(type_)
         return None if names is None else frozenset(name for name in names if self._may_read(name))
 
+    def known(self, type_: ResourceType) -> frozenset[str]:
+        """Return the names of a wildcard that are there, whether or not more may come."""
+        return frozenset(name for name in self.view.known(type_) if self._may_read(name))
+
     def mark(self, name: str) -> Mark | None:
         """Return the newest mark of the service behind ``name``; None when there is none to be seen."""
         decision = self.view.decision(name) if self._may_read(name) else None

@@ -33,6 +33,8 @@ def subscribe(sub: Subscription, request: Request, *, scope: Scope, said: Verdic
         sub.crossed = sub.crossed or (request.nonce == sub.acknowledged and bool(sub.rewarmed))
         return  # Its names do not count.
     _apply_names(sub, request, scope)
+    if said is Verdict.INITIAL and request.brings_state:
+        sub.brought = None if sub.wildcard else request.names
     if said is Verdict.INITIAL:
         sub.due = sub.touched = True
         sub.owe(sub.names)
@@ -80,17 +82,20 @@ def draft(sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
 
 
 def _whole(sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
-    """Return the full set: what is left out is deleted, so that a set with a waiting name is never sent."""
+    """Return the full set. What is left out is deleted: no set leaves out a waiting name that the client may hold."""
     names = sub.covered(scope)
     if names is None:
         return None
     sub.spread(sub.entries)
     found = {name: _newest_cached(sub, name, scope, hold=hold) for name in names}
-    if Absence.WAITING in found.values():
+    waiting = [name for name, each in found.items() if each is Absence.WAITING]
+    if not all(sub.may_lack(name, scope) for name in waiting):
         return None
     stays = [sub.gone(name, hold) for name in sub.entries if name not in names]
     full = [each for each in (*found.values(), *stays) if isinstance(each, Resource)]
     unknown = [name for name, each in found.items() if each is Absence.UNKNOWN]
+    if not (full or unknown) and (waiting or (sub.wildcard and scope.listed(sub.type) is None)):
+        return None  # There is nothing to say yet.
     stand_ins = [each.name for each in full if not each.service]
     return _news(sub, scope, full=sorted(full, key=_name), unknown=sorted((*unknown, *stand_ins)))
 

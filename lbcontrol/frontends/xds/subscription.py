@@ -86,6 +86,8 @@ class Subscription:
     """A response is due even if nothing is new."""
     delayed: bool = False
     """The first answer waits for its turn after a restart."""
+    brought: AbstractSet[str] | None = frozenset()
+    """Names the client may hold from an earlier stream; None when these may be any (State of the World)."""
     held: dict[str, None] = field(default_factory=dict)
     """Names whose removal waits until routes no longer lead there."""
     rewarmed: dict[str, None] = field(default_factory=dict)
@@ -168,11 +170,22 @@ class Subscription:
         self.retarget(frozenset(), wildcard=False, scope=scope)
 
     def covered(self, scope: Scope) -> AbstractSet[str] | None:
-        """Return every name that is subscribed; None when a wildcard does not know all of its names yet."""
+        """Return every name that is subscribed; None when a wildcard does not know all of its names yet.
+
+        A client that holds nothing can lose nothing: once every source has synced it is told of those that are known.
+        """
         if not self.wildcard:
             return self.names
         listed = scope.listed(self.type)
+        if listed is None and scope.view.synced and self.brought is not None and not self.brought:
+            listed = scope.known(self.type)
         return None if listed is None else self.names | listed
+
+    def may_lack(self, name: str, scope: Scope) -> bool:
+        """True when a set without ``name`` takes nothing away from the client, and waiting for the name may be long."""
+        entry = self.entries.get(name)
+        is_held = self.brought is None or name in self.brought or (entry is not None and entry.told is not None)
+        return scope.view.synced and not is_held
 
     # --- what is newest
 

@@ -96,6 +96,62 @@ def test_set_waits_for_a_name_that_may_still_come_but_not_for_one_given_up(broug
     assert (leads_to(client, "a"), leads_to(client, "late")) == ({"10.0.0.1"}, {"10.0.0.2"})
 
 
+BROKEN = events.SourceSynced("one", complete=False)
+
+
+@pytest.mark.parametrize("late", ["before", "after"])
+def test_file_that_is_broken_from_the_start_keeps_only_its_own_names_from_a_new_client(late: str) -> None:
+    """A client that holds nothing can lose nothing: it gets the rest, changes of the rest, and the name in the end."""
+    spine = Spine()
+    spine.feed(says(service("a", 1)), *((BROKEN,) if late == "after" else ()))
+    client = spine.client("grpc-cpp", "a", "broken")
+    spine.feed(BROKEN)
+    spine.rest()
+    client.read()
+    assert leads_to(client, "a") == {"10.0.0.1"}
+    assert "broken" not in client.held["LDS"]
+    spine.feed(says(service("a", 1, rules=rule_to("c")), service("c", 3)))
+    spine.rest()
+    client.read()
+    assert leads_to(client, "a") == {"10.0.0.3"}
+    spine.feed(says(service("broken", 2)), SYNCED)
+    spine.rest()
+    client.read()
+    assert (leads_to(client, "a"), leads_to(client, "broken")) == ({"10.0.0.3"}, {"10.0.0.2"})
+
+
+def test_client_that_comes_back_keeps_what_a_broken_file_may_name() -> None:
+    """It may hold the name from before: a set without it would take it away."""
+    spine = Spine()
+    spine.feed(says(service("a", 1)), BROKEN)
+    client = spine.client("grpc-cpp", "a", "broken", brought={"LDS": "version-of-before"})
+    spine.rest()
+    assert not client.read()
+    spine.feed(says(service("broken", 2)), SYNCED)
+    spine.rest()
+    client.read()
+    assert leads_to(client, "broken") == {"10.0.0.2"}
+
+
+@VARIANTS
+def test_new_envoy_gets_every_cluster_that_no_broken_file_hides(variant: str) -> None:
+    """Its wildcard is answered with what is known, and with the rest when the file is repaired; nothing is removed."""
+    spine = Spine()
+    spine.feed(says(service("a", 1)), BROKEN)
+    client = spine.client("envoy", variant=variant)
+    spine.rest()
+    client.read()
+    assert set(client.held["CDS"]) == {"a"}
+    spine.feed(says(service("b", 2)))
+    spine.rest()
+    client.read()
+    assert set(client.held["CDS"]) == {"a", "b"}
+    spine.feed(says(service("c", 3)), SYNCED)
+    spine.rest()
+    client.read()
+    assert set(client.held["CDS"]) == {"a", "b", "c"}
+
+
 @VARIANTS
 def test_source_that_turns_unreadable_freezes_nothing_else(variant: str) -> None:
     """A broken file makes absence uncertain again; a service that goes then is kept, and the others go on changing."""
