@@ -1,9 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo lint types layers proto proto-check docs interop bench-fanout lock fmt clean
+.PHONY: help setup check test demo lint types layers proto proto-check docs interop interop-grpcio bench-fanout lock fmt clean
 BIN := .venv/bin
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## makes .venv with everything in it; instant when nothing changed
 	@scripts/setup
@@ -35,8 +35,11 @@ proto-check: setup ## generated code is up to date; buf lint and breaking
 docs: setup ## writes docs/reference from the code
 	@$(BIN)/python scripts/reference.py && $(BIN)/python scripts/client_table.py
 
-interop: setup ## real clients against the real control plane
+interop: setup ## real clients against the real control plane; a part of it on transport grpcio too
 	@$(BIN)/pytest tests/interop
+
+interop-grpcio: setup ## all of it on transport grpcio
+	@LBCONTROL_TEST_TRANSPORT=grpcio $(BIN)/pytest tests/interop
 
 bench-fanout: setup ## CPU per push beside go-control-plane; ARGS="--connections 1000 10000 --passes 3"
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from typing import cast
 
@@ -30,6 +31,9 @@ from lbcontrol.runtime.worker import Worker
 from lbcontrol.stores.file import FileStore
 from lbcontrol.stores.memory import MemoryStore
 
+FAST_PATH = "LBCONTROL_FAST_PATH"
+"""Environment variable for tests: ``off`` sends every message the long way, which must lead to the same bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -41,6 +45,8 @@ class Ground:
     authorizer: Authorizer
     worker: Worker
     store: FileStore | MemoryStore
+    fast_path: bool = True
+    """Whether changes take the short way to clients; ``FAST_PATH`` turns it off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,8 @@ def lay_ground(config: ServerConfig, loop: asyncio.AbstractEventLoop) -> Ground:
     store = MemoryStore() if config.state_dir is None else FileStore(config.state_dir, metrics=metrics)
     metrics.build_info.labels(__version__).set(1)
     metrics.streams_limit.set(config.document.limits.streams)
-    return Ground(config, LoopScheduler(loop), metrics, AllowAll(), Worker(loop), store)
+    fast_path = os.environ.get(FAST_PATH, "") != "off"
+    return Ground(config, LoopScheduler(loop), metrics, AllowAll(), Worker(loop), store, fast_path)
 
 
 def assemble(ground: Ground) -> Core:

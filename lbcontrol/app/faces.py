@@ -69,6 +69,7 @@ def _xds(core: Core) -> XdsFrontEnd:
             metrics=core.ground.metrics,
             kind_of=kind_of,
             limits=replace(XdsLimits(), names_per_type=limits.names_per_stream),
+            fast_path=core.ground.fast_path,
         )
     )
 

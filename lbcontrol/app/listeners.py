@@ -36,7 +36,8 @@ class Listeners:
         Raises:
             AccessError: one cannot be bound (LB501); those opened before are closed again.
         """
-        config, metrics = self._core.ground.config, self._core.ground.metrics
+        core = self._core.ground
+        config, metrics = core.config, core.metrics
         limits = config.document.limits
         clients = StreamLimits(
             streams=limits.streams,
@@ -44,6 +45,7 @@ class Listeners:
             connections=limits.connections,
             connections_per_address=limits.connections_per_address,
             max_age=limits.stream_max_age,
+            fast_path=core.fast_path,
         )
         serve = binding(config.transport)
         try:
@@ -52,7 +54,7 @@ class Listeners:
                 (self._faces.admin, config.admin, OPERATORS),
                 (self._faces.clients, config.grpc, clients),
             ):
-                scheduler, protocols = self._core.ground.scheduler, self._faces.protocols
+                scheduler, protocols = core.scheduler, self._faces.protocols
                 self._servers.append(
                     await serve(methods, listen, scheduler=scheduler, metrics=metrics, limits=most, protocols=protocols)
                 )
@@ -61,6 +63,8 @@ class Listeners:
             raise
         admin, grpc = (str(server.listen) for server in self._servers)
         _log.info("listening", grpc=grpc, admin=admin, probe=str(self._probe.listen), transport=config.transport)
+        if not core.fast_path:
+            _log.warning("fast path off: every message goes the long way", do="unset LBCONTROL_FAST_PATH")
 
     async def close(self, grace: float, *, hurried: Callable[[], Awaitable[None]]) -> None:
         """Stop accepting, end streams spread over ``grace`` seconds, at once when ``hurried`` comes true."""

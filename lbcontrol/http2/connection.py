@@ -60,8 +60,16 @@ class _Block:
 class Connection:
     """State of one connection."""
 
-    def __init__(self, limits: Limits, *, message_limit: Callable[[Fields], int]) -> None:
-        """Begin; our SETTINGS wait in ``take``. ``message_limit`` says how many bytes a request's messages may have."""
+    def __init__(self, limits: Limits, *, message_limit: Callable[[Fields], int], fast_path: bool = True) -> None:
+        """Begin; our SETTINGS wait in ``take``.
+
+        Args:
+            limits: What the peer may cost.
+            message_limit: Says how many bytes a request's messages may have.
+            fast_path: Whether ``whole_message`` and ``Sending.admit`` do anything; without them the same bytes leave.
+        """
+        self._longest_whole = FRAME_BYTES if fast_path else 0
+        """Longest DATA frame that ``whole_message`` looks at."""
         self._limits = limits
         self._message_limit = message_limit
         self._intake = Intake()
@@ -76,7 +84,7 @@ class Connection:
         self._leaving = False
         self._broken = False
         self._events: list[Event] = []
-        self.sending = Sending(self.streams, budget=self._budget, events=self._events)
+        self.sending = Sending(self.streams, budget=self._budget, events=self._events, fast_path=fast_path)
         """Windows, messages and trailers towards the peer."""
         first = settings_frame(
             {
@@ -117,7 +125,7 @@ class Connection:
         have done the same, only slower.
         """
         size = len(data) - HEAD_BYTES
-        if not PREFIX_BYTES <= size <= FRAME_BYTES or self._broken or self._block is not None:
+        if not PREFIX_BYTES <= size <= self._longest_whole or self._broken or self._block is not None:
             return None
         high, low, kind_and_flags, stream, compressed, length = _WHOLE.unpack_from(data)
         found = self.streams.get(stream)

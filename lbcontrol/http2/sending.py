@@ -28,8 +28,14 @@ FORGOTTEN = 512
 class Sending:
     """The sending half of one connection."""
 
-    def __init__(self, streams: dict[int, Stream], *, budget: Budget, events: list[Event]) -> None:
-        """Share the table of streams, the budgets and the list of events with the connection."""
+    def __init__(
+        self, streams: dict[int, Stream], *, budget: Budget, events: list[Event], fast_path: bool = True
+    ) -> None:
+        """Share the table of streams, the budgets and the list of events with the connection.
+
+        Without ``fast_path`` nothing is admitted: every message leaves by ``send``.
+        """
+        self._fast_path = fast_path
         self._streams = streams
         self._budget = budget
         self._events = events
@@ -68,7 +74,9 @@ class Sending:
             What must be written before these frames (our HEADERS, or nothing), or None: use ``send``.
         """
         found = self._streams.get(stream)
-        if found is None or found.rest is not None or size > found.window or size > self.window or self._waiting:
+        if found is None or found.rest is not None or self._waiting or not self._fast_path:
+            return None
+        if size > found.window or size > self.window:
             return None
         found.window -= size
         self.window -= size

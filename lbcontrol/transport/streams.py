@@ -62,6 +62,8 @@ class StreamLimits:
     """Share by which the age of each stream differs, both ways."""
     stall: float = 60.0
     """Seconds one message may be under way."""
+    fast_path: bool = True
+    """Whether whole messages take the short way (http2); off only to show that the long one leads to the same bytes."""
 
 
 class Streams:
@@ -71,7 +73,8 @@ class Streams:
         self, limits: StreamLimits, scheduler: Scheduler, *, metrics: Metrics, protocols: Mapping[str, str]
     ) -> None:
         """Begin with none; ``protocols`` gives a method path its label in ``streams``."""
-        self._limits = limits
+        self.limits = limits
+        """Of this listener."""
         self._scheduler = scheduler
         self._metrics = metrics
         self._protocols = protocols
@@ -84,7 +87,7 @@ class Streams:
 
     def start(self) -> None:
         """Begin to look at ages."""
-        self._timer = self._scheduler.call_later(self._limits.max_age * SWEEP_SHARE, self._sweep)
+        self._timer = self._scheduler.call_later(self.limits.max_age * SWEEP_SHARE, self._sweep)
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -92,11 +95,11 @@ class Streams:
 
     def admit(self) -> Status | None:
         """Return why one more call cannot be taken, None when it can."""
-        if len(self._open) + self._unary < self._limits.streams:
+        if len(self._open) + self._unary < self.limits.streams:
             return None
         self.refused("streams")
         self._metrics.streams_reaped_total.labels("limit").inc()
-        what = f"LB506: {self._limits.streams} calls are open; the limit is limits.streams"
+        what = f"LB506: {self.limits.streams} calls are open; the limit is limits.streams"
         return Status(StatusCode.RESOURCE_EXHAUSTED, what)
 
     def pushback(self) -> str:
@@ -105,8 +108,8 @@ class Streams:
 
     def begun(self, stream: OpenStream) -> None:
         """Keep a stream until it has ended."""
-        jitter = self._limits.age_jitter
-        age = self._limits.max_age * self._chance.uniform(1.0 - jitter, 1.0 + jitter)
+        jitter = self.limits.age_jitter
+        age = self.limits.max_age * self._chance.uniform(1.0 - jitter, 1.0 + jitter)
         stream.expires_at = self._scheduler.now() + age
         self._open.add(stream)
         self._count(stream, 1)
@@ -166,7 +169,7 @@ class Streams:
         now = self._scheduler.now()
         for stream in [each for each in self._open if each.expires_at <= now]:
             stream.reap(AGED, MAX_AGE)
-        stalled = now - self._limits.stall
+        stalled = now - self.limits.stall
         for stream in [each for each in self._open if (each.writing_since or now) < stalled]:
             stream.reap(STALLED, SLOW)
         self.start()

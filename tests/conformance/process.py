@@ -20,11 +20,11 @@ from pathlib import Path
 
 import grpc
 
+from lbcontrol.app.assembly import FAST_PATH
 from tests.conformance.runner import Client
 from tests.conformance.scenario import Scenario
 from tests.conformance.subject import Document, GrpcWire
-from tests.support.control_plane import ControlPlane, lbcontrol
-from tests.support.procs import Proc
+from tests.support.control_plane import ControlPlane
 
 CONFIG = """\
 kind: Server
@@ -45,17 +45,21 @@ OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 class Plane(ControlPlane):
     """A control plane with two file sources, one of which may be missing."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, transport: str, fast_path: bool) -> None:
         """Write the configuration; nothing is started yet."""
-        super().__init__(home)
+        super().__init__(home, transport=transport)
+        self.env = {} if fast_path else {FAST_PATH: "off"}
         self.config, self.late = home / "lbcontrol.yaml", home / "late.d"
         self.config.write_text(CONFIG)
 
     def begin(self) -> None:
-        """Start the process, ready or not."""
-        argv = [lbcontrol(), "serve", "--config", str(self.config), "--grpc", self.grpc]
-        self.proc = Proc([*argv, "--admin", self.admin, "--probe", self.probe], log=self.log)
+        """Start the process, and wait until it listens."""
+        super().begin()
         _poll(self._listens)
+
+    def arguments(self) -> list[str]:
+        """What stands after ``serve``: the sources are in the configuration."""
+        return ["--config", str(self.config), *super().arguments()[1:]]
 
     def complete(self) -> None:
         """Have the second source sync: what is not defined then does not exist."""
@@ -146,12 +150,13 @@ class ArrivingWire:
 class ProcessSubject:
     """Starts the process with the first state, and again whenever a source must not have synced yet."""
 
-    name = "product, process"
     patience = 10.0
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, transport: str, fast_path: bool = True) -> None:
         """Start nothing yet."""
-        self.plane = Plane(home)
+        self.name = f"product, process on {transport}{'' if fast_path else ' without its fast path'}"
+        self.transport, self.fast_path = transport, fast_path
+        self.plane = Plane(home, transport=transport, fast_path=fast_path)
         self._channel: grpc.aio.Channel | None = None
         self._witnesses: list[Witness] = []
         self._complete = False

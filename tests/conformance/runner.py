@@ -34,7 +34,7 @@ def document(name: str, endpoints: list[Any], number: int, timeout: str | None) 
     for position, weight in enumerate(endpoints):
         made["endpoints"].append(
             {
-                "address": f"10.0.{number}.{position + 1}:80",
+                "address": f"10.{position // 250}.{number}.{position % 250 + 1}:80",
                 "weight": 1 if weight == "drain" else weight,
                 "health": "Draining" if weight == "drain" else "Serving",
             }

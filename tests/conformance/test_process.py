@@ -12,6 +12,7 @@ from tests.conformance.runner import Run
 from tests.conformance.scenario import Scenario
 from tests.conformance.test_abuse import ABUSERS, bystander_is_served
 from tests.conformance.test_scenarios import SCENARIOS
+from tests.support.waiting import wait_until
 
 AGAIN = 3
 MB = 1_048_576
@@ -19,10 +20,17 @@ MOST_GROWTH = 16 * MB
 """Measured: 0.1 to 3.4 MB, most while a stream has 10,000 names."""
 
 
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessSubject]:
+WAYS = {"http2": ("http2", True), "http2-long-way": ("http2", False), "grpcio": ("grpcio", True)}
+"""Every transport, and http2 once more with its fast path switched off."""
+OFF = "fast path off"
+"""What the log says then."""
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def process(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessSubject]:
     """One control plane for all scenarios, restarted where one asks for it."""
-    subject = ProcessSubject(tmp_path_factory.mktemp("process"))
+    transport, fast_path = WAYS[request.param]
+    subject = ProcessSubject(tmp_path_factory.mktemp("process"), transport=transport, fast_path=fast_path)
     yield subject
     subject.plane.kill9()
 
@@ -39,6 +47,14 @@ async def closing(subject: ProcessSubject, work: Coroutine[None, None, None]) ->
 def test_process_passes_scenario(scenario: Scenario, process: ProcessSubject) -> None:
     """Every scenario passes over the wire, those where go-control-plane differs included."""
     asyncio.run(closing(process, Run(scenario, process)()))
+
+
+def test_process_runs_the_way_it_is_told(process: ProcessSubject) -> None:
+    """The log names the transport, and says so when the fast path is off."""
+    asyncio.run(closing(process, process.publish([], complete=True)))
+    words = [f"transport={process.transport}", *([] if process.fast_path else [OFF])]
+    wait_until(lambda: all(word in process.plane.log.read_text("utf-8") for word in words), str(words))
+    assert (OFF in process.plane.log.read_text("utf-8")) != process.fast_path
 
 
 @pytest.mark.parametrize("name", ABUSERS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.backends import Backends
-from tests.support.control_plane import ControlPlane, services_yaml
+from tests.support.control_plane import TRANSPORT, ControlPlane, services_yaml
 
 WEIGHTS = (1, 2, 5)
 TURNED = (5, 2, 1)
@@ -35,9 +35,15 @@ def turned(backends: Backends) -> dict[str, int]:
 
 
 @pytest.fixture
-def plane(tmp_path: Path, wanted: dict[str, int]) -> Iterator[ControlPlane]:
+def transport(request: pytest.FixtureRequest) -> str:
+    """The product's default, or what the whole run or ``on_every_transport`` has chosen."""
+    return str(getattr(request, "param", TRANSPORT))
+
+
+@pytest.fixture
+def plane(tmp_path: Path, wanted: dict[str, int], transport: str) -> Iterator[ControlPlane]:
     """A control plane that serves the backends as greeter with weights 1:2:5."""
-    started = ControlPlane(tmp_path / "plane")
+    started = ControlPlane(tmp_path / "plane", transport=transport)
     try:
         started.start({"greeter.yaml": services_yaml("greeter", wanted)})
         yield started

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.backends import Backends
 from tests.support.clients import LANGUAGES, Client, Language
-from tests.support.control_plane import ControlPlane
+from tests.support.control_plane import ControlPlane, on_every_transport
 from tests.support.waiting import wait_until
 
 SLOW_CALLS = 24
@@ -18,6 +18,7 @@ WATCHED_SECONDS = 2.0
 """How long after the drain a late call would be seen."""
 
 
+@on_every_transport
 @pytest.mark.parametrize("language", LANGUAGES, ids=str)
 def test_drained_backend_gets_no_call_after_a_second_and_finishes_its_own(
     language: Language, plane: ControlPlane, backends: Backends, tmp_path: Path

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.clients import GRPCIO, LANGUAGES, Client, Language
-from tests.support.control_plane import ControlPlane
+from tests.support.control_plane import ControlPlane, on_every_transport
 from tests.support.stats import assert_split
 
 DATA_ERRORS = {"GRPC_EXPERIMENTAL_XDS_DATA_ERROR_HANDLING": "true"}
 """Lets grpcio read what a control plane says of a name (gRFC A88); off by default in 1.85."""
 
 
+@on_every_transport
 @pytest.mark.parametrize("language", LANGUAGES, ids=str)
 def test_call_fails_fast_when_the_service_is_unknown(language: Language, plane: ControlPlane, tmp_path: Path) -> None:
     """A name that nobody serves fails in less than 2 s, where xDS alone would let the client wait for 15 s."""

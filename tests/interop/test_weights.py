@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.backends import Backends
 from tests.support.clients import LANGUAGES, Client, Language
-from tests.support.control_plane import ControlPlane, services_yaml
+from tests.support.control_plane import ControlPlane, on_every_transport, services_yaml
 from tests.support.stats import assert_split
 from tests.support.waiting import wait_until
 
@@ -16,6 +16,7 @@ CALLS = 8000
 PROBE = 400
 
 
+@on_every_transport
 @pytest.mark.parametrize("language", LANGUAGES, ids=str)
 def test_client_obeys_weights_one_two_five(
     language: Language, plane: ControlPlane, wanted: dict[str, int], tmp_path: Path
@@ -27,6 +28,7 @@ def test_client_obeys_weights_one_two_five(
     assert_split(answer.backends, wanted)
 
 
+@on_every_transport
 @pytest.mark.parametrize("language", LANGUAGES, ids=str)
 def test_client_follows_a_live_change_without_a_failed_call(
     language: Language, plane: ControlPlane, backends: Backends, turned: dict[str, int], tmp_path: Path

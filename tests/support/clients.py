@@ -1,6 +1,6 @@
 """One surface over the stock client programs of all languages, so that a test is written once.
 
-Each program (tests/support/clients_grpcio.py, tests/interop/go, tests/interop/node) is an unmodified gRPC client
+Each program (tests/support/clients_grpcio.py, tests/interop/{go,node,java}) is an unmodified gRPC client
 behind the same JSON line commands on stdin.
 """
 
@@ -74,10 +74,17 @@ def _node() -> tuple[list[str], dict[str, str]]:
     return [need("node"), str(_ROOT / "tests" / "interop" / "node" / "client.js")], {"NODE_PATH": str(packages)}
 
 
+def _java() -> tuple[list[str], dict[str, str]]:
+    home = component("java-client")
+    quick = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    return [need("java"), *quick, "-cp", f"{home}:{home}/*", "Client"], {}
+
+
 GRPCIO = Language("grpcio", _grpcio, keeps_connections=True)
 GO = Language("go", _go, keeps_connections=True)
 NODE = Language("node", _node, keeps_connections=False)
-LANGUAGES = (GRPCIO, GO, NODE)
+JAVA = Language("java", _java, keeps_connections=True)
+LANGUAGES = (GRPCIO, GO, NODE, JAVA)
 
 
 def bootstrap(server: str) -> str:

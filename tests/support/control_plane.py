@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from lookaside.api.lbcontrol.v1 import admin_service_pb2
 
+from lbcontrol.transport import TRANSPORTS
 from tests.support.procs import Proc, free_port
 
 _POLL_SECONDS = 0.05
-_TRANSPORT = os.environ.get("LBCONTROL_TEST_TRANSPORT", "")
+TRANSPORT = os.environ.get("LBCONTROL_TEST_TRANSPORT", "")
 """Transport on which every test runs that does not choose one itself; empty for the product's default."""
+on_every_transport = pytest.mark.parametrize("transport", [TRANSPORT] if TRANSPORT else list(TRANSPORTS), indirect=True)
+"""Runs a test of the fixture ``plane`` on each transport, or on the one that was chosen for all."""
 _DRAIN = "/lbcontrol.v1.AdminService/Drain"
 
 
@@ -45,7 +49,7 @@ def run_cli(*args: str) -> str:
 class ControlPlane:
     """One control plane on fixed ports and one directory of files, so that it can be restarted."""
 
-    def __init__(self, home: Path, *, state: bool = False, transport: str = _TRANSPORT) -> None:
+    def __init__(self, home: Path, *, state: bool = False, transport: str = TRANSPORT) -> None:
         """Keep files and log under `home`, and with `state` a state directory; nothing is started yet."""
         self.files, self.log = home / "lbcontrol.d", home / "lbcontrol.log"
         self.flags: tuple[str, ...] = ("--state-dir", str(home / "state")) if state else ()
@@ -53,6 +57,8 @@ class ControlPlane:
             self.flags += ("--transport", transport)
         self.files.mkdir(parents=True)
         self.grpc, self.admin, self.probe = (f"127.0.0.1:{free_port()}" for _ in range(3))
+        self.env: dict[str, str] = {}
+        """Further variables of its environment."""
         self.proc: Proc | None = None
 
     def write(self, files: Mapping[str, str]) -> None:
@@ -70,7 +76,7 @@ class ControlPlane:
 
     def begin(self) -> None:
         """Start the process, ready or not."""
-        self.proc = Proc([lbcontrol(), "serve", *self.arguments()], log=self.log)
+        self.proc = Proc([lbcontrol(), "serve", *self.arguments()], log=self.log, env=self.env)
 
     def arguments(self) -> list[str]:
         """What stands after ``serve``."""

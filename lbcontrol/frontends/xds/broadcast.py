@@ -31,9 +31,10 @@ class News:
 class Broadcast:
     """Remembers the news of the change that is being told; all followers of it are told with one and the same tuple."""
 
-    def __init__(self, responses: Responses) -> None:
-        """Remember nothing; ``responses`` puts together."""
+    def __init__(self, responses: Responses, *, on: bool = True) -> None:
+        """Remember nothing; ``responses`` puts together. Not ``on``: there is no news, everything goes the long way."""
         self._responses = responses
+        self._on = on
         self._changes: Sequence[Change] = ()
         self._audience: tuple[View, Identity] | None = None
         self._encode: EncodeResponse | None = None
@@ -45,6 +46,8 @@ class Broadcast:
 
     def news(self, changes: Sequence[Change], scope: Scope, *, encode: EncodeResponse) -> News | None:
         """Return what ``changes`` come to, None when they are not one resource with new bytes."""
+        if not self._on:
+            return None
         audience = scope.audience
         if self._changes is not changes or self._encode is not encode or self._audience != audience:
             self._changes, self._audience, self._encode = changes, audience, encode

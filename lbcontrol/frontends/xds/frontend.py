@@ -40,6 +40,8 @@ class XdsParts:
     limits: XdsLimits = XdsLimits()
     chance: random.Random = field(default_factory=random.SystemRandom)
     """Spreads first answers after a restart; seeded in tests."""
+    fast_path: bool = True
+    """Whether one change is told to many quiet streams at once; off only to show that the long way says the same."""
 
 
 class XdsFrontEnd:
@@ -63,7 +65,7 @@ class XdsFrontEnd:
             ticks=SharedTick(parts.scheduler),
             chance=parts.chance,
             streams=self._streams,
-            broadcast=Broadcast(self.responses),
+            broadcast=Broadcast(self.responses, on=parts.fast_path),
         )
         check = partial(check_request, limits=parts.limits)
         states = Variant(Reader(read_sotw, check), sotw.verdict, sotw.subscribe, sotw.draft, encode_sotw)

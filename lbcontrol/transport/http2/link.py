@@ -55,7 +55,7 @@ class Http2Link(asyncio.BufferedProtocol):
         self._shared = shared
         self.address = address
         """Whose seat this connection has."""
-        self.connection = Connection(shared.limits, message_limit=shared.message_limit)
+        self.connection = Connection(shared.limits, message_limit=shared.message_limit, fast_path=shared.fast_path)
         self.blocked = False
         self._transport: asyncio.Transport | None = None
         self._calls: dict[int, Call] = {}

@@ -38,6 +38,7 @@ class Shared:
         """Begin without connections."""
         self.methods = {method.path: method for method in methods}
         self.limits = limits
+        self.fast_path = streams.limits.fast_path
         self.seats = seats
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         """Where every connection reads into: its bytes are copied out at once."""

@@ -88,10 +88,9 @@ class Bench:
         self.world = FakeWorld(self.clock)
         self.metrics = Metrics()
         permits = Permits(*((Role.READ, name) for name in denied))
-        more = {} if limits is None else {"limits": limits}
         chance = random.Random(1)
         self.front = XdsFrontEnd(
-            XdsParts(self.world, permits, self.clock, self.metrics, kind_of, chance=chance, **more)
+            XdsParts(self.world, permits, self.clock, self.metrics, kind_of, limits or XdsLimits(), chance)
         )
         self.services: dict[str, list[Any]] = {}
         self.publish(**services)

@@ -4,8 +4,8 @@ The domain is ``*``, because the name a client asked for may be an alias. Envoy 
 otherwise, which would cut streams, so its timeout is off and only the longest stream duration counts, as for gRPC.
 
 Where nobody is to get calls the host has no routes: calls fail at once in every client (measured 2026-11-24, grpcio
-1.85.3 and grpc-go 1.85.0 in 0.01 s, grpc-js-xds 1.14.1 in 0.1 s). A host whose domain does not match would do for the
-first two, but calls of grpc-js then hang until their deadline; a route without a cluster makes it crash.
+1.85.3 and grpc-go 1.85.0 in 0.01 s, grpc-js-xds 1.14.1 in 0.1 s). A host whose domain does not match does for grpcio,
+grpc-go and grpc-java, but calls of grpc-js then hang until their deadline; a route without a cluster makes it crash.
 """
 
 from __future__ import annotations
