@@ -20,6 +20,9 @@ from lbcontrol.http2.frames import (
 )
 from lbcontrol.http2.streams import Stream
 
+FORGOTTEN = 512
+"""Streams we reset of which late frames are still taken in silence (section 5.1, closed)."""
+
 
 class Sending:
     """The sending half of one connection."""
@@ -33,6 +36,8 @@ class Sending:
         """Frames that wait for ``take``."""
         self._waiting: dict[int, None] = {}
         """Streams with part of a message left, in the order they are served."""
+        self.forgotten: dict[int, int | None] = {}
+        """Streams we reset, the latest last, with the bytes of body that their content-length still announces."""
         self.window = WINDOW_BYTES
         """Bytes that may be sent on all streams together."""
         self.initial_window = WINDOW_BYTES
@@ -96,7 +101,18 @@ class Sending:
         self.out.append(header_frames(stream, block, end=True))
         if found.remote_open:  # The answer is complete: the peer need not go on (section 8.1).
             self.out.append(long_frame(Kind.RST_STREAM, stream, value=Code.NO_ERROR))
+            self.forget(stream)
+        else:
+            self.drop(stream)
+
+    def forget(self, stream: int) -> None:
+        """Drop a stream that we reset; what the peer sent before it knew is still to come."""
+        found = self._streams.get(stream)
+        announced = None if found is None or found.expected is None else found.expected - found.received
         self.drop(stream)
+        self.forgotten[stream] = announced
+        if len(self.forgotten) > FORGOTTEN:
+            del self.forgotten[next(iter(self.forgotten))]
 
     def drop(self, stream: int) -> None:
         """Forget a stream and what was left of its message."""
