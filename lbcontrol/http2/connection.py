@@ -134,10 +134,10 @@ class Connection:
         if not (self._intake.is_between_frames and self._receivable >= size and found.takes(size, length)):
             return None
         self._receivable -= size
+        self._give_back_connection(size)
         found.receivable -= size
         self._budget.data(size)
         self._give_back(found, size)
-        self._give_back_connection(size)
         return stream, data[HEAD_BYTES + PREFIX_BYTES :]
 
     def take(self) -> bytes:
@@ -204,12 +204,18 @@ class Connection:
 
     def _fault(self, fault: StreamFaultError, now: float) -> None:
         """Reset a stream whose peer broke a rule; what a peer provokes costs it as much as its own resets."""
+        if self._is_idle(fault.stream):  # There is nothing to reset (section 6.4).
+            raise ConnectionFaultError(fault.code, fault.reason)
         self._budget.reset(now)
         was_open = fault.stream in self.streams
         self.sending.control(long_frame(Kind.RST_STREAM, fault.stream, value=fault.code))
         self.sending.forget(fault.stream)
         if was_open:
             self._events.append(Closed(fault.stream, fault.code, ours=True, reason=fault.reason))
+
+    def _is_idle(self, stream: int) -> bool:
+        """True for a stream that nobody has opened; those with even numbers would be ours, and we open none."""
+        return stream > self._highest or not stream % 2
 
     def _data(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
         size = len(payload)
@@ -218,10 +224,11 @@ class Connection:
         self._receivable -= size
         if self._receivable < 0:
             raise ConnectionFaultError(Code.FLOW_CONTROL_ERROR, "connection_window")
+        self._give_back_connection(size)  # Whatever becomes of the stream (section 6.9).
         found = self.streams.get(stream)
         if found is None or not found.remote_open:
-            self._give_back_connection(size)
             self._stray(stream)
+            self._late_data(stream, size - payload[0] - 1 if flags & PADDED and payload else size, flags=flags)
             return
         found.receivable -= size
         if found.receivable < 0:
@@ -231,7 +238,6 @@ class Connection:
             self._budget.data(len(body))
         self._body(found, body, now=now)
         self._give_back(found, size)
-        self._give_back_connection(size)
         if flags & END_STREAM:
             self._end_remote(found)
 
@@ -242,7 +248,8 @@ class Connection:
         if stream.refused or not body:
             return
         try:
-            self._events += [Message(stream.id, message) for message in stream.assembly.feed(body, now=now)]
+            for message in stream.assembly.feed(body, now=now):
+                self._events.append(Message(stream.id, message))
         except TooLargeError as error:
             stream.refused = True
             self._events.append(Refused(stream.id, error.size, error.limit))
@@ -252,13 +259,22 @@ class Connection:
 
     def _stray(self, stream: int) -> None:
         """Judge DATA or HEADERS on a stream that is not open for the peer (section 5.1)."""
-        if stream > self._highest:
+        if self._is_idle(stream):
             raise ConnectionFaultError(Code.PROTOCOL_ERROR, "idle_stream")
         if stream in self.streams:  # Half closed by the peer itself.
             raise StreamFaultError(stream, Code.STREAM_CLOSED, reason="half_closed")
         if stream not in self.sending.forgotten:
             raise ConnectionFaultError(Code.STREAM_CLOSED, "closed_stream")
         self._budget.glitch()  # We reset it; the peer may not have seen that yet.
+
+    def _late_data(self, stream: int, size: int, *, flags: int) -> None:
+        """Drop the body of a stream that we reset; it must still be as long as it was said to be."""
+        left = self.sending.forgotten[stream]
+        if left is not None:
+            left -= size
+            self.sending.forgotten[stream] = left
+            if left < 0 or (left and flags & END_STREAM):
+                raise StreamFaultError(stream, Code.PROTOCOL_ERROR, reason="content_length")
 
     def _end_remote(self, stream: Stream) -> None:
         stream.remote_open = False
@@ -323,9 +339,10 @@ class Connection:
         assert block is not None  # noqa: S101  for the type checker
         fields = self._blocks.decode(b"".join(block.parts))
         if block.stream in self.streams:
-            self._trailers(self.streams[block.stream], fields, end=block.end)
+            self._trailers(self.streams[block.stream], block, fields)
         elif block.stream <= self._highest:
             self._stray(block.stream)
+            self._check_trailing(block, fields)
         else:
             self._open(block, fields, now=now, itself=itself)
 
@@ -353,13 +370,17 @@ class Connection:
         if block.end:
             self._end_remote(stream)
 
-    def _trailers(self, stream: Stream, fields: Fields, *, end: bool) -> None:
+    def _trailers(self, stream: Stream, block: _Block, fields: Fields) -> None:
         if not stream.remote_open:
             raise StreamFaultError(stream.id, Code.STREAM_CLOSED, reason="half_closed")
-        if not end:
-            raise StreamFaultError(stream.id, Code.PROTOCOL_ERROR, reason="headers_twice")
-        check_trailers(stream.id, fields)
+        self._check_trailing(block, fields)
         self._end_remote(stream)
+
+    @staticmethod
+    def _check_trailing(block: _Block, fields: Fields) -> None:
+        if not block.end:
+            raise StreamFaultError(block.stream, Code.PROTOCOL_ERROR, reason="headers_twice")
+        check_trailers(block.stream, fields)
 
     def _priority(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
         del flags, now
@@ -375,9 +396,10 @@ class Connection:
         del flags
         if len(payload) != 4:
             raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "rst_size")
-        if not stream or stream > self._highest:
+        if self._is_idle(stream):
             raise ConnectionFaultError(Code.PROTOCOL_ERROR, "idle_stream")
         self._budget.reset(now)
+        self.sending.forgotten.pop(stream, None)  # Nothing of it can be under way any more.
         if stream in self.streams:
             self.sending.drop(stream)
             self._events.append(Closed(stream, long_of(payload), ours=False, reason="reset"))
@@ -420,7 +442,7 @@ class Connection:
         del flags, now
         if len(payload) != 4:
             raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "window_update_size")
-        if stream > self._highest:
+        if stream and self._is_idle(stream):
             raise ConnectionFaultError(Code.PROTOCOL_ERROR, "idle_stream")
         self._budget.window_update()
         self.sending.widen(stream, long_of(payload) & 0x7FFFFFFF)

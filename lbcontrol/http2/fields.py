@@ -73,7 +73,8 @@ def _judge(fields: Fields, *, trailers: bool) -> str:
 def _judge_pseudo(fields: dict[bytes, bytes]) -> str:
     if b":method" not in fields or b":scheme" not in fields or not fields.get(b":path"):
         return "pseudo_field"
-    return ""
+    host = fields.get(b"host")
+    return "authority" if host is not None and fields.get(b":authority", host) != host else ""
 
 
 def check_request(stream: int, fields: Fields) -> None:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lbcontrol.http2.fields import Fields, encode
 
@@ -123,7 +123,7 @@ class Assembly:
         return not self._kept and length <= self._limit
 
     def feed(self, payload: bytes, *, now: float) -> Iterable[bytes]:
-        """Return the messages that ``payload`` completes.
+        """Return the messages that ``payload`` completes; they are to be taken one by one, up to the error.
 
         Raises:
             CompressedError: a flag says so.
@@ -136,19 +136,23 @@ class Assembly:
         self._kept += payload
         return self._completed(now)
 
-    def _completed(self, now: float) -> list[bytes]:
-        done: list[bytes] = []
+    def _completed(self, now: float) -> Iterator[bytes]:
         at, kept = 0, self._kept
-        while len(kept) - at >= PREFIX_BYTES:
-            size = self._size(kept[at : at + PREFIX_BYTES])
-            if len(kept) - at - PREFIX_BYTES < size:
-                break
-            done.append(bytes(kept[at + PREFIX_BYTES : at + PREFIX_BYTES + size]))
-            at += PREFIX_BYTES + size
-        del kept[:at]
-        if done:
-            self.began_at = now if kept else None
-        return done
+        try:
+            while len(kept) - at >= PREFIX_BYTES:
+                size = self._size(kept[at : at + PREFIX_BYTES])
+                stop = at + PREFIX_BYTES + size
+                if stop > len(kept):
+                    break
+                yield bytes(kept[at + PREFIX_BYTES : stop])
+                at = stop
+        except (CompressedError, TooLargeError):
+            at = len(kept)  # Nothing that follows can be told apart.
+            raise
+        finally:
+            del kept[:at]
+            if at:
+                self.began_at = now if kept else None
 
     def _size(self, data: bytes | bytearray) -> int:
         flag, size = _PREFIX.unpack_from(data)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lbcontrol.http2.events import Closed, HalfClosed, Message, Opened, PeerLeaves, Refused, Writable
+from lbcontrol.http2.fields import encode
 from lbcontrol.http2.frames import (
     END_STREAM,
+    FRAME_BYTES,
     PADDED,
     WINDOW_BYTES,
     Code,
@@ -17,7 +19,7 @@ from lbcontrol.http2.frames import (
     long_frame,
     settings_frame,
 )
-from lbcontrol.http2.grpc import RESPONSE_HEADERS, prefixed, trailers
+from lbcontrol.http2.grpc import RESPONSE_HEADERS, prefixed, trailers, trailers_only
 from tests.support.h2peer import MOST, Peer
 
 
@@ -196,16 +198,98 @@ def test_late_frames_of_a_stream_that_we_reset_are_ignored() -> None:
 
 
 def test_late_frames_of_a_stream_that_we_ended_are_ignored() -> None:
-    """We may end a stream while its client still talks: that must not cost the client its other streams."""
+    """The answer is complete before the request: RST_STREAM tells the peer, which may have sent more meanwhile."""
     peer = Peer()
     peer.headers(1)
     peer.headers(3)
-    peer.connection.sending.finish(1, trailers(14))
-    assert peer.reset_codes() == [Code.NO_ERROR]
-    assert peer.data(prefixed(b"late"), 1) == []
-    assert peer.headers(1, [("grpc-late", "1")], end=True) == []
+    peer.connection.sending.finish(1, trailers_only(12))
+    assert peer.message(b"late", 1) == []
+    assert peer.headers(1, [("x", "y")], end=True) == []
     assert peer.broken() is None
-    assert peer.message(b"on", 3) == [b"on"]
+    assert peer.message(b"one", 3) == [b"one"]
+
+
+def test_data_that_breaks_its_stream_uses_up_no_window_of_the_others() -> None:
+    """What came is given back on the connection, or 64 broken streams would stop all the others."""
+    peer = Peer()
+    for stream in range(1, 2 * 90, 2):
+        peer.headers(stream, [*_post(), ("content-length", "3")])
+        peer.data(b"x" * FRAME_BYTES, stream)
+    assert peer.reset_codes() == [Code.PROTOCOL_ERROR] * 90
+    peer.headers(999)
+    assert peer.message(b"one", 999) == [b"one"]
+    assert peer.broken() is None
+
+
+def test_messages_before_one_that_is_refused_are_taken() -> None:
+    """They are whole, in whatever frames they came; what follows the refused one is dropped, and nothing of it kept."""
+    peer = Peer()
+    peer.headers()
+    found = peer.data(prefixed(b"one") + prefixed(b"two") + b"\1\0\0\0\3thr")
+    assert [type(event) for event in found] == [Message, Message, Refused]
+    assert not peer.connection.streams[1].assembly.unfinished
+    assert peer.connection.streams[1].assembly.began_at is None
+
+
+@pytest.mark.parametrize(
+    ("late", "codes"),
+    [
+        (frame(Kind.DATA, 1, stream=1, payload=b"12345"), []),
+        (frame(Kind.DATA, 9, stream=1, payload=b"\x0212345\0\0"), []),
+        (frame(Kind.DATA, 0, stream=1, payload=b"123") + frame(Kind.DATA, 1, stream=1, payload=b"45"), []),
+        (frame(Kind.DATA, 1, stream=1, payload=b"1234"), [Code.PROTOCOL_ERROR]),
+        (frame(Kind.DATA, 0, stream=1, payload=b"123456"), [Code.PROTOCOL_ERROR]),
+        (frame(Kind.HEADERS, 4, stream=1, payload=encode([(b"x", b"y")])), [Code.PROTOCOL_ERROR]),
+        (frame(Kind.HEADERS, 5, stream=1, payload=encode([(b":path", b"/")])), [Code.PROTOCOL_ERROR]),
+    ],
+)
+def test_late_frames_must_be_well_formed(late: bytes, codes: list[Code]) -> None:
+    """A stream that we ended before its request was whole is judged as any other, whoever was faster."""
+    peer = Peer()
+    peer.headers(1, [*_post(), ("content-length", "5")])
+    peer.connection.sending.finish(1, trailers_only(12))
+    peer.frames()
+    assert peer.feed(late) == []
+    assert peer.reset_codes() == codes
+
+
+def test_frames_after_the_peers_own_reset_break_the_connection() -> None:
+    """It knows that the stream is closed, even if we had reset it first."""
+    peer = Peer()
+    peer.headers()
+    peer.connection.reset(1, Code.CANCEL)
+    peer.feed(long_frame(Kind.RST_STREAM, 1, value=Code.CANCEL))
+    peer.data(b"x")
+    assert peer.broken() == (Code.STREAM_CLOSED, "closed_stream")
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (long_frame(Kind.WINDOW_UPDATE, 2, value=1), Code.PROTOCOL_ERROR),
+        (long_frame(Kind.RST_STREAM, 2, value=8), Code.PROTOCOL_ERROR),
+        (frame(Kind.DATA, 0, stream=2, payload=b"x"), Code.PROTOCOL_ERROR),
+        (frame(Kind.HEADERS, 5, stream=2, payload=b"\x83"), Code.PROTOCOL_ERROR),
+        (frame(Kind.PRIORITY, 0, stream=7, payload=b"1234"), Code.FRAME_SIZE_ERROR),
+        (frame(Kind.PRIORITY, 0, stream=7, payload=b"\0\0\0\7\0"), Code.PROTOCOL_ERROR),
+    ],
+)
+def test_fault_on_an_idle_stream_is_one_of_the_connection(data: bytes, code: Code) -> None:
+    """Even streams would be ours, and we open none; RST_STREAM on an idle stream is forbidden (section 6.4)."""
+    peer = Peer()
+    peer.headers(3)
+    peer.feed(data)
+    assert peer.broken() is not None
+    assert (peer.broken() or (None,))[0] is code
+    assert [sent.kind for sent in peer.frames()] == [Kind.GOAWAY]
+
+
+def test_host_that_differs_from_the_authority_breaks_the_stream() -> None:
+    """A request says once where it goes (section 8.3.1)."""
+    for host, codes in (("a:1", []), ("b:1", [Code.PROTOCOL_ERROR])):
+        peer = Peer()
+        peer.headers(1, [*_post()[:3], (":authority", "a:1"), ("host", host)])
+        assert peer.reset_codes() == codes
 
 
 def test_sending_on_a_stream_that_is_gone_is_harmless() -> None:
