@@ -38,7 +38,7 @@ docs: setup ## writes docs/reference from the code
 interop: setup ## real clients against the real control plane
 	@$(BIN)/pytest tests/interop
 
-bench-fanout: setup ## CPU per push beside go-control-plane; ARGS="--connections 1000 10000 --passes 3"
+bench-fanout: setup ## what pushes and load reports cost, beside other servers; ARGS="push-1k burst --passes 3"
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)
 
 lock: setup ## writes requirements/*.lock anew; make lock ARGS=--upgrade takes the newest versions
