@@ -41,7 +41,7 @@ interop: setup ## real clients against the real control plane; a part of it on t
 interop-grpcio: setup ## all of it on transport grpcio
 	@LBCONTROL_TEST_TRANSPORT=grpcio $(BIN)/pytest tests/interop
 
-bench-fanout: setup ## CPU per push beside go-control-plane; ARGS="--connections 1000 10000 --passes 3"
+bench-fanout: setup ## what pushes and load reports cost, beside other servers; ARGS="push-1k burst --passes 3"
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)
 
 lock: setup ## writes requirements/*.lock anew; make lock ARGS=--upgrade takes the newest versions

@@ -1,91 +1,124 @@
-"""The benchmark's result as a Markdown page: table, date, machine, versions."""
+"""The rows of the fan-out benchmark as Markdown."""
 
 from __future__ import annotations
 
-import os
-import platform
-import re
-import subprocess
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from lbcontrol import __version__
+from benchmarks.fanout.scenarios import GO_LOADS, HTTP2, LINEAR, RAW, SCENARIOS, Gate, Scenario
+from benchmarks.results import Results
 
-PAGE = """# Performance
-
-What a push costs: the CPU time of the server (user and system) per message that reached a client, its acknowledgement
-included. `make bench-fanout` measures it and writes this page; nothing here is typed by hand.
-
-{table}
-
-The column *of linear* is the CPU per push as a share of go-control-plane's LinearCache in the same run. *First* and
-*last* are the times from before the change is asked for until the first and the last client have it; lbcontrol watches
-a file, so that up to 0.35 s of both is its look at the file, which *first to last* leaves out. *Memory* is resident
-memory per connection, after all have connected. Reading the changed file is part of lbcontrol's CPU.
-
-How it was measured: {how}
-
-{facts}
-
-The generator runs on the same cores as the server, and whatever else the machine does at the time is in the numbers:
-compare rows of one run, not runs.
-"""
-GO_MODULES = ("github.com/envoyproxy/go-control-plane", "google.golang.org/grpc")
+Rows = Mapping[str, Any]
+Cell = Callable[[dict[str, float], Rows], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Medians of one server at one number of connections."""
-
-    server: str
-    connections: int
-    found: Mapping[str, float]
-    """What the generator printed."""
+def _figure(key: str, digits: int = 0) -> Cell:
+    return lambda found, _: f"{found[key]:,.{digits}f}" if key in found else ""
 
 
-def table(rows: Sequence[Row], *, baseline: str) -> str:
-    """Return the rows as a Markdown table."""
-    heads = (
-        "connections | server | us per push | of linear | message, bytes | first, ms | last, ms | first to last, ms"
-        " | storm, ms | memory, KiB | failures"
-    )
-    lines = [f"| {heads} |", "|" + " --- |" * (heads.count("|") + 1)]
-    for row in rows:
-        peer = next(each for each in rows if each.server == baseline and each.connections == row.connections)
-        got = row.found
-        cells = [f"{row.connections:,}", row.server, f"{got['us_per_push']:.1f}"]
-        cells.append(f"{got['us_per_push'] / peer.found['us_per_push']:.2f}")
-        keys = ("message_bytes", "first_ms", "last_ms", "first_to_last_ms", "storm_ms")
-        cells += [f"{got[key]:.0f}" for key in keys]
-        cells += [f"{got['rss_kib_per_connection']:.1f}", f"{got['failures']:.0f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _share(key: str, than: str) -> Cell:
+    def cell(found: dict[str, float], rows: Rows) -> str:
+        other = _found(rows.get(than))
+        return f"{found[key] / other[key]:.2f}" if other.get(key) else ""
+
+    return cell
 
 
-def page(rows: Sequence[Row], *, baseline: str, passes: int, rounds: int) -> str:
-    """Return the page."""
-    how = (
-        f"the servers took turns, {passes} times each; medians of the {passes} runs. A run is {rounds} changes after"
-        " two that do not count. One stream per connection, plaintext, 100 endpoints."
-    )
-    facts = "\n".join(f"- {name}: {value}" for name, value in _facts().items())
-    return PAGE.format(table=table(rows, baseline=baseline), how=how, facts=facts)
+PUSH: Mapping[str, Cell] = {
+    "µs per push": _figure("us_per_push", 1),
+    "of linear": _share("us_per_push", LINEAR),
+    "of raw C": _share("us_per_push", RAW),
+    "message, bytes": _figure("message_bytes"),
+    "first, ms": _figure("first_ms"),
+    "last, ms": _figure("last_ms"),
+    "first to last, ms": _figure("first_to_last_ms"),
+    "storm, ms": _figure("storm_ms"),
+    "memory": _figure("rss_kib_per_connection", 1),
+    "RSS": _figure("rss_mib"),
+    "failures": _figure("failures"),
+}
+BURST: Mapping[str, Cell] = {
+    "messages per stream, mean": _figure("messages_per_stream_and_round", 1),
+    "most": _figure("most_messages_of_a_stream"),
+    "all changes asked for after, ms": _figure("trigger_ms"),
+    "last has the last one after, ms": _figure("last_ms"),
+    "µs per push": _figure("us_per_push", 1),
+    "failures": _figure("failures"),
+}
+REPORTS: Mapping[str, Cell] = {
+    "µs per report": _figure("us_per_report", 1),
+    "of Go": _share("us_per_report", GO_LOADS),
+    "reports per second": _figure("reports_per_second"),
+    "memory": _figure("rss_kib_per_connection", 1),
+    "failures": _figure("failures"),
+}
+COLUMNS = {"push": PUSH, "burst": BURST, "reports": REPORTS}
+HEADINGS = {
+    "push": "## One change to all clients",
+    "burst": "## Bursts",
+    "reports": "## Load reports, one a second from each stream",
+}
 
 
-def _facts() -> dict[str, str]:
-    cpu = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
-    memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
-    modules = (Path(__file__).parent / "linear" / "go.mod").read_text()
-    found = {name: re.search(rf"{re.escape(name)} (v\S+)", modules) for name in GO_MODULES}
-    go = subprocess.run(["go", "version"], capture_output=True, text=True, check=True).stdout.split()[2]
-    return {
-        "Date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "Machine": f"{os.cpu_count()} cores, {cpu[1] if cpu else '?'}, {int(memory[1]) >> 20 if memory else '?'} GiB",
-        "Load average at the end (1, 5, 15 minutes)": ", ".join(f"{load:.1f}" for load in os.getloadavg()),
-        "System": f"Linux {platform.release()}, Python {platform.python_version()}, {go}",
-        "Versions": f"lbcontrol {__version__}, grpcio {version('grpcio')}, "
-        + ", ".join(f"{name.rpartition('/')[2]} {found_[1]}" for name, found_ in found.items() if found_),
-    }
+def _found(row: Any) -> dict[str, float]:
+    """Return the figures of a row; none when it was not run."""
+    return row["found"] if isinstance(row, dict) else {}
+
+
+def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def show(scenario: Scenario, rows: Rows) -> str:
+    """Return the table of one scenario."""
+    columns = COLUMNS[scenario.kind]
+    lines = []
+    for server in [name for name in scenario.servers if name in rows]:
+        row = rows[server]
+        if isinstance(row, str):
+            lines.append([server, f"NOT RUN: {row}", *[""] * len(columns)])
+            continue
+        cells = [cell(_found(row), rows) for cell in columns.values()]
+        lines.append([server, *cells, f"{row['date']}, {row['load'][0]}"])
+    note = f" (benchmarks/fanout/configs/{scenario.config})" if scenario.config else ""
+    return f"### {scenario.title}{note}\n\n" + table(["server", *columns, "measured, load"], lines)
+
+
+def tables(results: Results) -> str:
+    """Return all tables that there are rows for."""
+    parts = []
+    for kind, heading in HEADINGS.items():
+        shown = [one for one in SCENARIOS if one.kind == kind and results.rows("fanout", one.name)]
+        if shown:
+            parts.append(heading)
+            parts += [show(one, results.rows("fanout", one.name)) for one in shown]
+    return "\n\n".join(parts)
+
+
+def gates(results: Results) -> str:
+    """Return what was wanted, beside what was found."""
+    lines = []
+    for scenario in SCENARIOS:
+        rows = results.rows("fanout", scenario.name)
+        found = _found(rows.get(HTTP2))
+        lines += [_gate(scenario, gate, found, rows) for gate in scenario.gates if found]
+    return table(["scenario", "figure", "at most", "goal", "value", "met"], lines)
+
+
+def _gate(scenario: Scenario, gate: Gate, found: dict[str, float], rows: Rows) -> list[str]:
+    limit = f"{gate.most:g} of {gate.than}" if gate.than else f"{gate.most:g}"
+    goal = f"{gate.goal:g}" if gate.goal is not None else ""
+    base = _found(rows.get(gate.than)).get(gate.key) if gate.than else 1.0
+    value = found[gate.key] / base if base else None
+    shown = f"{value:.2f}" if value is not None else "NOT RUN"
+    met = "" if value is None else ("yes" if value <= gate.most else "**no**")
+    return [scenario.title, gate.key.replace("_", " "), limit, goal, shown, met]
+
+
+def intro_of_configs(folder: Path) -> str:
+    """Return the files that lbcontrol was started with, as they are."""
+    texts = [(path.name, path.read_text().strip()) for path in sorted(folder.glob("*.yaml"))]
+    return "\n\n".join(f"`benchmarks/fanout/configs/{name}`:\n```yaml\n{text}\n```" for name, text in texts)

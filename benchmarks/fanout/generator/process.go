@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // cpuOf is the time the process has run, user and system, in microseconds.
@@ -34,7 +35,21 @@ func rssOf(pid int) float64 {
 	return 0
 }
 
+// settle waits until the process uses under 5 % of a core, 5 s at most.
+func settle(pid int) {
+	for range 25 {
+		before := cpuOf(pid)
+		time.Sleep(200 * time.Millisecond)
+		if cpuOf(pid)-before < 10_000 {
+			return
+		}
+	}
+}
+
 func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
 	sorted := append([]float64(nil), values...)
 	sort.Float64s(sorted)
 	return sorted[len(sorted)/2]

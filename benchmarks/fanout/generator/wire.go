@@ -3,18 +3,30 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 )
 
-// What the generator speaks of HTTP/2, gRPC and xDS. Windows are opened so far at the start that nobody has to think of
-// them again; everything here is for one stream on one connection.
+// What the generator speaks of HTTP/2, gRPC and xDS. It opens its own receive windows so far at the start that nobody
+// has to think of them again; the server's are heeded (connection.go).
 
 const (
-	typeData, typeHeaders, typeReset, typeSettings, typePing, typeGoaway = 0, 1, 3, 4, 6, 7
-	streamID                                                             = 1
-	wideWindow                                                           = 1 << 30
-	adsPath                                                              = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
-	endpointsURL                                                         = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+	typeData, typeHeaders, typeReset, typeSettings, typePing, typeGoaway, typeWindow = 0, 1, 3, 4, 6, 7, 8
+
+	firstWindow = 65_535 // RFC 9113 section 6.9.2
+	wideWindow  = 1 << 30
+	adsPath     = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
+	lrsPath     = "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats"
 )
+
+// kinds are the resource types by their short names, in the order in which clients ask for them.
+var kinds = []struct{ word, url string }{
+	{"lds", "type.googleapis.com/envoy.config.listener.v3.Listener"},
+	{"rds", "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"},
+	{"cds", "type.googleapis.com/envoy.config.cluster.v3.Cluster"},
+	{"eds", endpointsURL},
+}
+
+const endpointsURL = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 
 func frame(kind, flags byte, stream uint32, payload []byte) []byte {
 	n := len(payload)
@@ -34,20 +46,23 @@ func literal(out []byte, name, value string) []byte {
 	return append(out, value...)
 }
 
-// greeting opens the connection and the stream, and subscribes.
-func greeting(node, resource string) []byte {
+// preface opens a connection.
+func preface() []byte {
 	settings := append([]byte{0, 2, 0, 0, 0, 0, 0, 4}, number(wideWindow)...)
+	out := []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	out = append(out, frame(typeSettings, 0, 0, settings)...)
+	return append(out, frame(typeWindow, 0, 0, number(wideWindow))...)
+}
+
+// opening is the HEADERS frame of a stream.
+func opening(stream uint32, path string) []byte {
 	block := []byte{0x83, 0x86} // :method POST, :scheme http
 	for _, field := range [][2]string{
-		{":path", adsPath}, {":authority", "bench"}, {"content-type", "application/grpc"}, {"te", "trailers"},
+		{":path", path}, {":authority", "bench"}, {"content-type", "application/grpc"}, {"te", "trailers"},
 	} {
 		block = literal(block, field[0], field[1])
 	}
-	out := []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-	out = append(out, frame(typeSettings, 0, 0, settings)...)
-	out = append(out, frame(8, 0, 0, number(wideWindow))...)
-	out = append(out, frame(typeHeaders, 4, streamID, block)...)
-	return append(out, request(nil, nil, node, resource)...)
+	return frame(typeHeaders, 4, stream, block)
 }
 
 // field is one length-delimited protobuf field.
@@ -57,26 +72,74 @@ func field(out []byte, tag int, value []byte) []byte {
 	return append(out, value...)
 }
 
-// request is a DiscoveryRequest as a DATA frame: a subscription, or with version and nonce an acknowledgement.
-func request(version, nonce []byte, node, resource string) []byte {
+// whole is one integer protobuf field.
+func whole(out []byte, tag int, value uint64) []byte {
+	return binary.AppendUvarint(append(out, byte(tag<<3)), value)
+}
+
+// node introduces client i: a grpc-go in one of -cohorts zones.
+func node(i int) []byte {
+	out := field(nil, 1, []byte(fmt.Sprintf("node-%d", i)))
+	if *cohorts > 0 {
+		place := field(nil, 1, []byte("region"))
+		out = field(out, 4, field(place, 2, []byte(fmt.Sprintf("zone-%d", i%*cohorts))))
+	}
+	return field(field(out, 6, []byte("gRPC Go")), 7, []byte("1.85.0"))
+}
+
+// names are the resource names every stream asks for, as field 3 of a DiscoveryRequest.
+func names(count int) (out []byte) {
+	for i := range count {
+		out = field(out, 3, []byte(fmt.Sprintf("svc-%d", i)))
+	}
+	return out
+}
+
+// data is a message in a DATA frame.
+func data(stream uint32, message []byte) []byte {
+	body := append([]byte{0}, number(uint32(len(message)))...)
+	return frame(typeData, 0, stream, append(body, message...))
+}
+
+// request is a DiscoveryRequest: a subscription, or with version and nonce an acknowledgement. nodeBytes may be nil.
+func request(url, version, nonce, nodeBytes, named []byte) []byte {
 	var message []byte
 	if len(version) > 0 {
 		message = field(message, 1, version)
 	}
-	if node != "" {
-		message = field(message, 2, field(nil, 1, []byte(node)))
+	if nodeBytes != nil {
+		message = field(message, 2, nodeBytes)
 	}
-	message = field(message, 3, []byte(resource))
-	message = field(message, 4, []byte(endpointsURL))
+	message = append(message, named...)
+	message = field(message, 4, url)
 	if len(nonce) > 0 {
 		message = field(message, 5, nonce)
 	}
-	body := append([]byte{0}, number(uint32(len(message)))...)
-	return frame(typeData, 0, streamID, append(body, message...))
+	return message
 }
 
-// response finds version and nonce of a DiscoveryResponse (fields 1 and 5); other fields are skipped.
-func response(message []byte) (version, nonce []byte) {
+// report is a LoadStatsRequest with one locality for each of -localities endpoints; without clusters if seq is 0.
+func report(nodeBytes []byte, i, seq int) []byte {
+	var message []byte
+	if nodeBytes != nil {
+		message = field(message, 1, nodeBytes)
+	}
+	if seq == 0 {
+		return message
+	}
+	stats := field(nil, 1, []byte("svc-0"))
+	for k := range *localities {
+		last := (i+k)%(*endpoints-1) + 1
+		place := field(nil, 3, []byte(fmt.Sprintf("10.0.%d.%d:8080", last>>8, last&255)))
+		load := whole(field(nil, 1, place), 2, uint64(100+i%50)) // ended well
+		load = whole(whole(load, 3, uint64(i%20)), 4, uint64(seq%3))
+		stats = field(stats, 2, whole(load, 8, uint64(100+i%50)))
+	}
+	return field(message, 2, field(stats, 4, whole(nil, 1, 1)))
+}
+
+// response finds version, type and nonce of a DiscoveryResponse (fields 1, 4 and 5); other fields are skipped.
+func response(message []byte) (version, url, nonce []byte) {
 	for len(message) > 0 {
 		tag, n := binary.Uvarint(message)
 		message = message[n:]
@@ -88,6 +151,8 @@ func response(message []byte) (version, nonce []byte) {
 		switch tag >> 3 {
 		case 1:
 			version = message[:value]
+		case 4:
+			url = message[:value]
 		case 5:
 			nonce = message[:value]
 		}
@@ -96,21 +161,25 @@ func response(message []byte) (version, nonce []byte) {
 	return
 }
 
-// change reads which change a message carries: number k has an endpoint at 10.99.(k/256).(k%256).
+// change reads the newest change a message carries: number k has an endpoint at 10.99.(k/256).(k%256); -1 for none.
 func change(message []byte) int {
-	at := bytes.Index(message, []byte("10.99."))
-	if at < 0 {
-		return -1
-	}
-	parts, which := [2]int{}, 0
-	for _, c := range message[at+6:] {
-		if c >= '0' && c <= '9' {
-			parts[which] = parts[which]*10 + int(c-'0')
-		} else if c == '.' && which == 0 {
-			which = 1
-		} else {
-			break
+	newest := -1
+	for {
+		at := bytes.Index(message, []byte("10.99."))
+		if at < 0 {
+			return newest
 		}
+		message = message[at+6:]
+		parts, which := [2]int{}, 0
+		for _, c := range message {
+			if c >= '0' && c <= '9' {
+				parts[which] = parts[which]*10 + int(c-'0')
+			} else if c == '.' && which == 0 {
+				which = 1
+			} else {
+				break
+			}
+		}
+		newest = max(newest, parts[0]<<8|parts[1])
 	}
-	return parts[0]<<8 | parts[1]
 }

@@ -1,4 +1,4 @@
-module linear
+module gopeer
 
 go 1.26.8
 

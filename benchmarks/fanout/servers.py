@@ -1,0 +1,150 @@
+"""The servers that are compared, each started for one run and stopped after it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fanout.changing import FileChanges, Registrations, changing
+from benchmarks.fanout.scenarios import GO_LOADS, GRPCIO, HTTP2, LINEAR, RAW, SNAPSHOT, Scenario
+from tests.support.control_plane import ControlPlane
+from tests.support.procs import free_port
+from tests.support.waiting import wait_until
+
+HERE = Path(__file__).parent
+CONFIGS = HERE / "configs"
+CACHE = Path.home() / ".cache" / "lbcontrol-benchmarks"
+NOT_SUPPORTED = "LB107"
+"""What ``lbcontrol serve`` says of a key that has no effect yet."""
+MESSAGE_BYTES = 49
+"""Of an endpoint on the wire, for raw C when nothing else has been measured: the same bytes as lbcontrol sends."""
+
+
+class NotRunError(Exception):
+    """A server cannot be measured here, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server that runs."""
+
+    port: int
+    pid: int
+    trigger: str
+    """URL that makes changes."""
+
+
+def built(name: str) -> str:
+    """Build a Go program or a C file of this folder; returns its path.
+
+    Raises:
+        NotRunError: there is no compiler.
+    """
+    tool = "cc" if name == "raw" else "go"
+    if shutil.which(tool) is None:
+        raise NotRunError(f"{tool} is missing")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = CACHE / name
+    if name == "raw":
+        subprocess.run(["cc", "-O2", "-o", path, HERE / "raw.c"], check=True)
+    else:
+        subprocess.run(["go", "build", "-trimpath", "-o", path, "."], cwd=HERE / name, check=True)
+    return str(path)
+
+
+def certificate(folder: Path) -> None:
+    """Write tls.crt and tls.key, an ECDSA pair for 127.0.0.1 that is good for a day.
+
+    Raises:
+        NotRunError: there is no openssl.
+    """
+    if shutil.which("openssl") is None:
+        raise NotRunError("openssl is missing")
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+    made += ["-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made += ["-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt")]
+    subprocess.run(made, check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def _ours(transport: str, scenario: Scenario) -> Iterator[Target]:
+    """``lbcontrol serve`` on a directory of files."""
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(temporary)
+        plane = ControlPlane(home / "plane", transport=transport)
+        if scenario.config:
+            shutil.copy(CONFIGS / scenario.config, home)
+            plane.flags += ("--config", str(home / scenario.config))
+        if scenario.tls:
+            certificate(home)
+        files = FileChanges(plane, services=scenario.services, endpoints=scenario.endpoints, zones=scenario.cohorts)
+        try:
+            _start(plane)
+            assert plane.proc is not None  # noqa: S101  just started
+            made = Registrations(plane.grpc) if scenario.kind == "burst" else files
+            with changing(made.change, made.settled) as url:
+                yield Target(int(plane.grpc.rpartition(":")[2]), plane.proc.popen.pid, url)
+        finally:
+            plane.kill9()
+
+
+def _start(plane: ControlPlane) -> None:
+    try:
+        plane.start()
+    except TimeoutError as error:
+        if NOT_SUPPORTED in str(error):
+            line = next(line for line in str(error).splitlines() if NOT_SUPPORTED in line)
+            raise NotRunError(line.strip()) from error
+        raise
+
+
+@contextlib.contextmanager
+def _started(words: list[str], port: int) -> Iterator[Target]:
+    with subprocess.Popen(words) as process:
+        try:
+            wait_until(lambda: _is_open(port + 1), what="the peer's ports")
+            yield Target(port, process.pid, f"http://127.0.0.1:{port + 1}/")
+        finally:
+            process.kill()
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def _go(cache: str, scenario: Scenario) -> Iterator[Target]:
+    """A server on go-control-plane."""
+    port = free_port()
+    words = [built("gopeer"), "-cache", cache, "-port", str(port)]
+    words += ["-services", str(scenario.services), "-endpoints", str(scenario.endpoints)]
+    with tempfile.TemporaryDirectory() as home:
+        if scenario.tls:
+            certificate(Path(home))
+            words += ["-cert", f"{home}/tls.crt", "-key", f"{home}/tls.key"]
+        with _started(words, port) as target:
+            yield target
+
+
+@contextlib.contextmanager
+def _raw(scenario: Scenario) -> Iterator[Target]:
+    port = free_port()
+    with _started([built("raw"), str(port), str(scenario.endpoints * MESSAGE_BYTES)], port) as target:
+        yield target
+
+
+SERVERS: dict[str, Callable[[Scenario], contextlib.AbstractContextManager[Target]]] = {
+    HTTP2: lambda scenario: _ours("http2", scenario),
+    GRPCIO: lambda scenario: _ours("grpcio", scenario),
+    LINEAR: lambda scenario: _go("linear", scenario),
+    SNAPSHOT: lambda scenario: _go("snapshot", scenario),
+    GO_LOADS: lambda scenario: _go("linear", scenario),
+    RAW: _raw,
+}

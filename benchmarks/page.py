@@ -1,0 +1,55 @@
+"""docs/reference/performance.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.fanout.report import gates, intro_of_configs, tables
+from benchmarks.results import Results, facts
+
+PAGE = """# Performance
+
+What serving costs, beside other servers on the same machine. `make bench-fanout` and `make bench-h2spec` measure it and
+write this page; nothing here is typed by hand. Figures are medians; rows of one scenario were measured in turns.
+
+{tables}
+
+## How to read the tables
+
+*µs per push* is the CPU time of the server (user and system) per message that reached a client, its acknowledgement
+included; *of linear* and *of raw C* are its shares of go-control-plane's LinearCache and of a C program that does
+nothing but write the same number of bytes to every socket and throw away what comes in. *First* and *last* are the
+times from before the change is asked for until the first and the last stream have it; lbcontrol watches a file, so that
+up to 0.35 s of both is its look at the file, which *first to last* leaves out. Reading the changed file is part of
+lbcontrol's CPU. *Storm* is the time in which all connect and have every first answer, *memory* the resident memory per
+connection after that, in KiB, *RSS* that of the process in the end, in MiB.
+
+The generator runs on the same cores as the server, and whatever else the machine does at the time is in the numbers:
+compare rows of one scenario, not scenarios. *Load* is the load average over 1 minute when the row was finished.
+
+## Gates
+
+What was set as a goal before it was measured. *Value* is lbcontrol on http2, as a share where another server is named.
+
+{gates}
+
+## Configurations
+
+Rows not listed here were measured with the defaults.
+
+{configs}
+
+## Machine
+
+{facts}
+"""
+
+
+def page(results: Results) -> str:
+    """Return the page."""
+    return PAGE.format(
+        tables=tables(results),
+        gates=gates(results),
+        configs=intro_of_configs(Path(__file__).parent / "fanout" / "configs"),
+        facts="\n".join(f"- {name}: {value}" for name, value in facts().items()),
+    )
