@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.kube import Kube
 from tests.support.require import NOT_RUN
 
 TESTS = Path(__file__).parent
@@ -46,6 +47,13 @@ async def no_task_left_behind() -> AsyncIterator[None]:
     if leaked:
         await asyncio.wait(leaked, timeout=1.0)
         pytest.fail("tasks left behind: " + ", ".join(sorted(repr(task.get_coro()) for task in leaked)), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
+    """A real Kubernetes API server; whoever uses it keeps to a namespace of its own."""
+    with Kube(tmp_path_factory.mktemp("kube")) as cluster:
+        yield cluster
 
 
 def _reasons(skipped: list[pytest.TestReport]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from lbcontrol.sources.documents.vocabulary import Duration, NotYet, Part
 from lbcontrol.transport.listening import Listen
 
 KIND = "Server"
-LATER_SOURCES = ("kubernetes", "consul", "dns")
+LATER_SOURCES = ("consul", "dns")
 """Types of sources of the vocabulary that this version cannot watch."""
 LATER_BUSES = ("nats", "unix")
 """Types of buses of the vocabulary that this version cannot use."""

@@ -6,6 +6,7 @@ Does not belong here: decisions, protocol messages of clients.
 
 SOURCES = {
     "file": "lbcontrol.sources.file:SPEC",
+    "kubernetes": "lbcontrol.sources.kubernetes.spec:SPEC",
     "registry": "lbcontrol.sources.registry:SPEC",
 }
 """Type of a source in the server's configuration, and the module and object that build it."""

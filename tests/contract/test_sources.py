@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,33 +22,53 @@ from lbcontrol.runtime.registrations import Registration
 from lbcontrol.sources import SOURCES
 from lbcontrol.sources.registry import Registry
 from lbcontrol.sources.spec import SourceSpec
+from tests.support.kube import Kube, namespace, service
 from tests.support.sinks import RecordingSink
 
 
 class Registries:
-    """For each type of source: options, and how a service comes to be in what it watches."""
+    """For each type of source: options, and how a service comes to be in what it watches, and under which name."""
 
     def __init__(self, root: Path) -> None:
         """Use ``root`` for files."""
         self.root = root
         self.options: dict[str, dict[str, Any]] = {"file": {"path": str(root)}, "registry": {}}
-        self.add: dict[str, Callable[[Source, str], None]] = {"file": self._add_file, "registry": self._register}
+        self.add: dict[str, Callable[[Source, str], str]] = {"file": self._add_file, "registry": self._register}
 
-    def _add_file(self, source: Source, service: str) -> None:
-        (self.root / f"{service}.yaml").write_text(
-            f"services: [{{name: {service}, endpoints: [{{address: '[::1]:1'}}]}}]"
-        )
+    def use(self, kube: Kube) -> None:
+        """Give the Kubernetes source a namespace of its own."""
+        name = f"contract-{uuid.uuid4().hex[:8]}"
+        kube.apply(namespace(name))
+        self.options["kubernetes"] = {
+            "kubeconfig": str(kube.kubeconfig()),
+            "namespaces": [name],
+            "defaultNamespace": name,
+        }
 
-    def _register(self, source: Source, service: str) -> None:
+        def add(_: Source, made: str) -> str:
+            kube.apply(service(name, made))
+            return f"{made}.{name}"
+
+        self.add["kubernetes"] = add
+
+    def _add_file(self, source: Source, made: str) -> str:
+        (self.root / f"{made}.yaml").write_text(f"services: [{{name: {made}, endpoints: [{{address: '[::1]:1'}}]}}]")
+        return made
+
+    def _register(self, source: Source, made: str) -> str:
         assert isinstance(source, Registry)
         endpoint = Endpoint(Address.parse("[::1]:1"))
-        source.register(Registration(service, endpoint, Peer("[::1]:9", Identity()), 30.0))
+        source.register(Registration(made, endpoint, Peer("[::1]:9", Identity()), 30.0))
+        return made
 
 
 @pytest.fixture
-def registries(tmp_path: Path) -> Registries:
+def registries(tmp_path: Path, request: pytest.FixtureRequest) -> Registries:
     """What the sources watch."""
-    return Registries(tmp_path)
+    made = Registries(tmp_path)
+    if request.node.callspec.params["kind"] == "kubernetes":
+        made.use(request.getfixturevalue("kube"))
+    return made
 
 
 def spec(kind: str) -> SourceSpec[Any]:
@@ -99,11 +120,11 @@ def test_options_refuse_unknown_keys(kind: str, registries: Registries) -> None:
 async def test_source_syncs_after_the_full_picture(kind: str, registries: Registries) -> None:
     """What is there at the start comes in one update before the source calls itself synced."""
     source, sink = built(kind, registries), RecordingSink()
-    registries.add[kind](source, "early")
+    name = registries.add[kind](source, "early")
     async with running(source, sink):
-        assert sink.calls == ["update +early", "synced True"]
+        assert sink.calls == [f"update +{name}", "synced True"]
     (snapshot,) = sink.picture.values()
-    assert (snapshot.source, snapshot.service, snapshot.defines) == ("name", "early", True)
+    assert (snapshot.source, snapshot.service, snapshot.defines) == ("name", name, True)
     assert snapshot.origin
     assert snapshot.mark
 
@@ -121,8 +142,8 @@ async def test_source_tells_what_comes_later(kind: str, registries: Registries) 
     """A service that appears while the source runs is told without a second sync."""
     source, sink = built(kind, registries), RecordingSink()
     async with running(source, sink):
-        registries.add[kind](source, "late")
-        await until(lambda: "late" in sink.picture)
+        name = registries.add[kind](source, "late")
+        await until(lambda: name in sink.picture)
     assert [call for call in sink.calls if call.startswith("synced")] == ["synced True"]
 
 
@@ -132,8 +153,8 @@ async def test_source_runs_again_after_it_was_stopped(kind: str, registries: Reg
     source, first, second = built(kind, registries), RecordingSink(), RecordingSink()
     async with running(source, first):
         pass
-    registries.add[kind](source, "between")
+    name = registries.add[kind](source, "between")
     async with running(source, second):
-        await until(lambda: "between" in second.picture)
+        await until(lambda: name in second.picture)
     assert first.picture == {}
     assert second.completeness is True

@@ -119,7 +119,7 @@ LATER = {
     "dial": "dial: {}",
     "admin": "admin: {write: true}",
     "bus.type": "bus: {type: nats}",
-    "sources.k.type": "sources: {k: {type: kubernetes}}",
+    "sources.k.type": "sources: {k: {type: consul}}",
 }
 """Key to what people will write once a later version has it."""
 

@@ -1,0 +1,272 @@
+"""The API server, through the official client: pages of a list, lines of a watch, a sign of life.
+
+Answers are taken as bytes and decoded here, item by item: the client's own models cost several times as much and hold
+the loop while a long list is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from lbcontrol.model.errors import SourceUnavailableError
+from lbcontrol.model.findings import Finding
+from lbcontrol.sources.kubernetes.items import split
+from lbcontrol.sources.kubernetes.options import KubernetesOptions
+
+PAGE = 500
+"""Objects asked for at once."""
+PAGE_SECONDS = 30.0
+WATCH_SECONDS = (240, 480)
+"""The API server ends a watch after a time between these, so that not all come back at once."""
+SILENCE = 90.0
+"""Seconds without a line after which a watch is given up: bookmarks come once a minute."""
+LINE_BYTES = 2_097_152
+"""Longest line of a watch; the client's buffer is made for it."""
+PAGE_BYTES = 268_435_456
+"""Longest page of a list: 500 objects of the API server's largest size would be more, and are not believed."""
+SLICE_SECONDS = 0.005
+"""Time for which items are decoded before others run."""
+LIVE_SECONDS = 3.0
+
+Answer = Callable[..., Awaitable[Any]]
+
+
+class GoneError(Exception):
+    """The version that was asked for is not kept any more (410): list again."""
+
+
+class Api:
+    """One API server. Everything raises SourceUnavailableError when it cannot be reached or refuses."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        """Connect nothing yet."""
+        self._api = api
+        self._core = client.CoreV1Api(api)
+        self._discovery = client.DiscoveryV1Api(api)
+
+    @property
+    def host(self) -> str:
+        """Address of the API server, for people."""
+        return str(self._api.configuration.host)
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._api.close()
+
+    def services(self, namespace: str, selector: str) -> Answer:
+        """Return the request for Services; of all namespaces for ""."""
+        return _bound(
+            self._core.list_namespaced_service_without_preload_content,
+            self._core.list_service_for_all_namespaces_without_preload_content,
+            namespace,
+            selector,
+        )
+
+    def slices(self, namespace: str) -> Answer:
+        """Return the request for EndpointSlices; of all namespaces for ""."""
+        return _bound(
+            self._discovery.list_namespaced_endpoint_slice_without_preload_content,
+            self._discovery.list_endpoint_slice_for_all_namespaces_without_preload_content,
+            namespace,
+            "kubernetes.io/service-name",
+        )
+
+    async def alive(self) -> None:
+        """Ask for a sign of life that does not wait for anything else of the API server."""
+        with _told(self.host, "GET /livez"):
+            async with asyncio.timeout(LIVE_SECONDS):
+                request = await self._api.param_serialize("GET", "/livez", auth_settings=["BearerToken"])
+                answer = await self._api.call_api(*request, _request_timeout=LIVE_SECONDS)
+                await answer.read()
+        _check(answer.status, "", self.host, "GET /livez")
+
+
+def _bound(one: Answer, every: Answer, namespace: str, selector: str) -> Answer:
+    async def ask(**parameters: Any) -> Any:
+        if selector:
+            parameters["label_selector"] = selector
+        return await (one(namespace, **parameters) if namespace else every(**parameters))
+
+    return ask
+
+
+async def listed(ask: Answer, *, host: str, what: str) -> AsyncIterator[tuple[Any, str]]:
+    """List in pages; yields each object with "", and last (None, version of the list).
+
+    Args:
+        ask: ``Api.services`` or ``Api.slices``.
+        host: For errors.
+        what: For errors: "services", "endpointslices".
+
+    Raises:
+        GoneError: the list changed too much between two pages: begin again.
+        SourceUnavailableError: it cannot be read.
+    """
+    parameters: dict[str, Any] = {"limit": PAGE, "_request_timeout": PAGE_SECONDS}
+    token = ""
+    while True:
+        with _told(host, f"list {what}"):
+            answer = await ask(**parameters, **({"_continue": token} if token else {}))
+            text = await _text(answer)
+        _check(answer.status, text, host, f"list {what}")
+        head: dict[str, Any] = {}
+        async for item in _gently(text, head, host):
+            yield item, ""
+        metadata = head.get("metadata") or {}
+        token = str(metadata.get("continue") or "")
+        if not token:
+            yield None, str(metadata.get("resourceVersion") or "")
+            return
+
+
+async def watched(
+    ask: Answer, *, host: str, what: str, version: str, seconds: int
+) -> AsyncGenerator[tuple[str, Any], None]:
+    """Watch from a version on; yields ("OPEN", None), then (type, object) until the API server ends the watch.
+
+    Raises:
+        GoneError: the version is not kept any more.
+        SourceUnavailableError: the watch broke, is silent, or is refused.
+    """
+    with _told(host, f"watch {what}"):
+        answer = await ask(
+            watch=True,
+            allow_watch_bookmarks=True,
+            resource_version=version,
+            timeout_seconds=seconds,
+            _request_timeout=float(seconds + SILENCE),
+        )
+    try:
+        if answer.status != 200:
+            _check(answer.status, await _text(answer), host, f"watch {what}")
+        yield "OPEN", None
+        while True:
+            with _told(host, f"watch {what}"):
+                async with asyncio.timeout(SILENCE):
+                    line = await answer.content.readline()
+            if not line:
+                return
+            yield _event(line, host, what)
+    finally:
+        answer.close()
+
+
+def _event(line: bytes, host: str, what: str) -> tuple[str, Any]:
+    with _told(host, f"watch {what}"):
+        event = json.loads(line)
+        kind, item = str(event["type"]), event["object"]
+    if kind == "ERROR":
+        _check(int(item.get("code") or 500), json.dumps(item), host, f"watch {what}")
+    return kind, item
+
+
+async def _text(answer: Any) -> str:
+    parts: list[bytes] = []
+    size = 0
+    async for part in answer.content.iter_any():
+        size += len(part)
+        if size > PAGE_BYTES:
+            answer.close()
+            raise ValueError(f"an answer of more than {PAGE_BYTES} bytes")
+        parts.append(part)
+    return b"".join(parts).decode()
+
+
+async def _gently(text: str, head: dict[str, Any], host: str) -> AsyncIterator[Any]:
+    """Decode item by item, and let others run now and then."""
+    clock = asyncio.get_running_loop().time
+    since = clock()
+    items = split(text, head)
+    while True:
+        with _told(host, "read a list"):
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item
+        if clock() - since >= SLICE_SECONDS:
+            await asyncio.sleep(0)
+            since = clock()
+
+
+@contextlib.contextmanager
+def _told(host: str, doing: str) -> Iterator[None]:
+    """Turn what the client and the network raise into our error."""
+    try:
+        yield
+    except client.ApiException as error:
+        _check(int(error.status or 0), str(error.body or error.reason or ""), host, doing)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
+        why = str(error) or type(error).__name__
+        raise SourceUnavailableError(
+            Finding(
+                "LB234", f"the API server {host} cannot be read", at=doing, why=why[:300],
+                effect="what it said last stays in force; tried again within 30 s",
+                do="kubectl get --raw /readyz",
+            )
+        ) from error  # fmt: skip
+
+
+def _check(status: int, text: str, host: str, doing: str) -> None:
+    """Raise when an answer is none."""
+    if 200 <= status < 300:
+        return
+    if status == 410:
+        raise GoneError
+    message = _message(text)
+    if status in (401, 403):
+        raise SourceUnavailableError(
+            Finding(
+                "LB235", f"the API server {host} refuses to {doing}", at=doing, why=message,
+                effect="what it said last stays in force; tried again within 30 s",
+                do="give the service account get, list and watch on services and endpointslices.discovery.k8s.io",
+            )
+        )  # fmt: skip
+    raise SourceUnavailableError(
+        Finding(
+            "LB234", f"the API server {host} cannot be read", at=doing, why=f"status {status}: {message}",
+            effect="what it said last stays in force; tried again within 30 s", do="kubectl get --raw /readyz",
+        )
+    )  # fmt: skip
+
+
+def _message(text: str) -> str:
+    with contextlib.suppress(ValueError):
+        status = json.loads(text)
+        if isinstance(status, Mapping):
+            return str(status.get("message") or "")[:300]
+    return text[:300]
+
+
+async def connect(options: KubernetesOptions) -> Api:
+    """Return the API server that the options mean.
+
+    Raises:
+        SourceUnavailableError: nothing says where it is, or what says it cannot be read (LB236).
+    """
+    settings = client.Configuration()
+    try:
+        if not options.kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            path = options.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+            context = options.context or None
+            await config.load_kube_config(config_file=path, context=context, client_configuration=settings)
+    except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceUnavailableError(
+            Finding(
+                "LB236", "nothing says where the API server is", at=options.kubeconfig, why=str(error)[:300],
+                effect="the source stays stale; tried again within 30 s",
+                do="set kubeconfig: of the source, or run in a pod with a service account",
+            )
+        ) from error  # fmt: skip
+    return Api(client.ApiClient(settings))

@@ -1,0 +1,170 @@
+"""The Kubernetes source on a real API server: what it sees, and what it makes of losing it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from lbcontrol.runtime.clock import LoopScheduler
+from lbcontrol.sources.kubernetes.options import KubernetesOptions
+from lbcontrol.sources.kubernetes.source import KubernetesSource
+from tests.support.kube import Kube, endpoint, endpoint_slice, namespace, service
+from tests.support.sinks import RecordingSink
+
+SECONDS = 30.0
+
+
+@pytest.fixture
+def shop(kube: Kube) -> str:
+    """A namespace of the test's own."""
+    name = f"shop-{uuid.uuid4().hex[:8]}"
+    kube.apply(namespace(name))
+    return name
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Kube]:
+    """A cluster that the test may break."""
+    with Kube(tmp_path / "own") as cluster:
+        cluster.apply(namespace("shop"))
+        yield cluster
+
+
+@asynccontextmanager
+async def watching(
+    cluster: Kube, sink: RecordingSink, *, user: str = "admin", of: str
+) -> AsyncIterator[KubernetesSource]:
+    """Run a source until it has synced, and stop it at the end."""
+    options = KubernetesOptions(kubeconfig=str(cluster.kubeconfig(user)), namespaces=(of,))
+    scheduler = LoopScheduler(asyncio.get_running_loop())
+    source = KubernetesSource("cluster", options, scheduler=scheduler, rng=random.Random(1))
+    task = asyncio.create_task(source.run(sink))
+    try:
+        async with asyncio.timeout(SECONDS):
+            await sink.has_synced.wait()
+        yield source
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def until(holds: Callable[[], bool]) -> float:
+    """Wait for the source to notice; returns the seconds it took."""
+    began = asyncio.get_running_loop().time()
+    async with asyncio.timeout(SECONDS):
+        while not holds():  # noqa: ASYNC110  (the registry has no event to wait for)
+            await asyncio.sleep(0.01)
+    return asyncio.get_running_loop().time() - began
+
+
+async def apply(cluster: Kube, *objects: dict[str, object]) -> None:
+    """Apply without holding up the loop on which the source runs."""
+    await asyncio.to_thread(cluster.apply, *objects)
+
+
+async def test_slices_are_followed(kube: Kube, shop: str) -> None:
+    """Added, changed, split, emptied and deleted slices: the list is their union at every moment."""
+    sink, name = RecordingSink(), f"echo.{shop}"
+    await apply(kube, service(shop, "echo"), endpoint_slice(shop, "a", endpoint("10.0.0.1", zone="z"), of="echo"))
+    async with watching(kube, sink, of=shop):
+        assert set(sink.weights(name)) == {"10.0.0.1:50051"}
+        await apply(kube, endpoint_slice(shop, "b", endpoint("10.0.0.2"), endpoint("10.0.0.3"), of="echo"))
+        await until(lambda: len(sink.weights(name)) == 3)
+        await apply(kube, endpoint_slice(shop, "b", endpoint("10.0.0.3", ready=False), of="echo"))
+        await until(lambda: set(sink.weights(name)) == {"10.0.0.1:50051"})
+        await asyncio.to_thread(kube.kubectl, "-n", shop, "delete", "endpointslice", "a")
+        await until(lambda: not sink.weights(name))
+        await asyncio.to_thread(kube.kubectl, "-n", shop, "delete", "service", "echo")
+        await until(lambda: name not in sink.picture)
+
+
+async def test_a_thousand_endpoints_in_many_slices_come_whole(kube: Kube, shop: str) -> None:
+    """The first telling has them all, over several pages of the list."""
+    sink = RecordingSink()
+    slices = [
+        endpoint_slice(shop, f"s{n}", *(endpoint(f"10.1.{n}.{i + 1}") for i in range(100)), of="echo")
+        for n in range(10)
+    ]
+    await apply(kube, service(shop, "echo"), *slices)
+    async with watching(kube, sink, of=shop):
+        assert sink.calls == [f"update +echo.{shop}", "synced True"]
+        assert len(sink.weights(f"echo.{shop}")) == 1_000
+
+
+async def test_restarted_api_server_loses_nothing(own: Kube) -> None:
+    """Killed with its watches open: stale at once, nothing emptied, and what changed meanwhile is told on return."""
+    sink = RecordingSink()
+    await apply(own, service("shop", "echo"), endpoint_slice("shop", "a", endpoint("10.0.0.1"), of="echo"))
+    async with watching(own, sink, of="shop") as source:
+        own.kill_api()
+        print(f"stale after {await until(lambda: sink.stale_since is not None):.2f} s")
+        assert sink.stale_since is not None
+        assert sink.stale_since.finding.code == "LB234"
+        assert source.findings()
+        await asyncio.to_thread(own.start_api)
+        print(f"alive after {await until(lambda: sink.stale_since is None):.2f} s")
+        await apply(own, endpoint_slice("shop", "a", endpoint("10.0.0.2"), of="echo"))
+        await until(lambda: set(sink.weights("echo.shop")) == {"10.0.0.2:50051"})
+        assert not source.findings()
+    assert not any("-echo.shop" in call for call in sink.calls)
+
+
+@pytest.mark.timeout(120)
+async def test_hung_api_server_is_noticed(own: Kube) -> None:
+    """It takes connections and answers nothing: stale within 15 s, and well again when it goes on."""
+    sink = RecordingSink()
+    await apply(own, service("shop", "echo"), endpoint_slice("shop", "a", endpoint("10.0.0.1"), of="echo"))
+    async with watching(own, sink, of="shop"):
+        own.stall_api()
+        seconds = await until(lambda: sink.stale_since is not None)
+        print(f"stale after {seconds:.1f} s")
+        assert seconds <= 15.0
+        own.resume_api()
+        await until(lambda: sink.stale_since is None)
+        await apply(own, endpoint_slice("shop", "a", endpoint("10.0.0.2"), of="echo"))
+        await until(lambda: set(sink.weights("echo.shop")) == {"10.0.0.2:50051"})
+
+
+async def test_version_that_is_gone_is_listed_anew(own: Kube) -> None:
+    """Changes made while it was away and forgotten by etcd (410): deletions and additions both arrive."""
+    sink = RecordingSink()
+    slices = [endpoint_slice("shop", name, endpoint(f"10.0.0.{n}"), of="echo") for n, name in enumerate("abcdef", 1)]
+    await apply(own, service("shop", "echo"), *slices)
+    async with watching(own, sink, of="shop"):
+        own.kill_api()
+        await until(lambda: sink.stale_since is not None)
+        task = asyncio.create_task(asyncio.to_thread(own.start_api))
+        await task
+        await apply(own, endpoint_slice("shop", "g", endpoint("10.0.0.7"), of="echo"))
+        await asyncio.to_thread(own.kubectl, "-n", "shop", "delete", "endpointslice", "a")
+        own.compact()
+        own.kill_api()
+        await asyncio.to_thread(own.start_api)
+        expected = {f"10.0.0.{n}:50051" for n in range(2, 8)}
+        await until(lambda: set(sink.weights("echo.shop")) == expected)
+    assert "update -echo.shop" not in sink.calls
+
+
+async def test_rights_taken_away_leave_the_picture(own: Kube) -> None:
+    """403 is stale with a finding that names the right; given back, the difference is told."""
+    sink, role = RecordingSink(), "lb-reads"
+    own.kubectl(
+        "create", "clusterrole", role, "--verb=get,list,watch", "--resource=services,endpointslices.discovery.k8s.io"
+    )
+    own.kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", "--user=lb")
+    await apply(own, service("shop", "echo"), endpoint_slice("shop", "a", endpoint("10.0.0.1"), of="echo"))
+    async with watching(own, sink, user="lb", of="shop") as source:
+        await asyncio.to_thread(own.kubectl, "delete", "clusterrolebinding", role)
+        own.kill_api()
+        await asyncio.to_thread(own.start_api)
+        await until(lambda: any(each.code == "LB235" for each in source.findings()))
+        assert set(sink.weights("echo.shop")) == {"10.0.0.1:50051"}
+        await asyncio.to_thread(own.kubectl, "create", "clusterrolebinding", role, f"--clusterrole={role}", "--user=lb")
+        await until(lambda: sink.stale_since is None)
+        assert not source.findings()

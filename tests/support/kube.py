@@ -1,0 +1,214 @@
+"""A real Kubernetes API server (etcd and kube-apiserver, no nodes) on loopback, for tests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from tests.support.procs import Proc, free_port
+from tests.support.require import component
+
+READY_SECONDS = 90.0
+_POLL_SECONDS = 0.05
+_ADMIN, _LB = "admin-token", "lb-token"
+
+Object = dict[str, Any]
+
+
+class Kube:
+    """One cluster with static tokens: ``admin`` may do everything, ``lb`` what was granted."""
+
+    def __init__(self, home: Path) -> None:
+        """Keep everything under ``home``; ends the test as not run without Go."""
+        self._home = home
+        self._programs = component("kube")
+        self._etcd_port, self._peer_port, self._port = (free_port() for _ in range(3))
+        self.url = f"https://127.0.0.1:{self._port}"
+        self._etcd: Proc | None = None
+        self._api: Proc | None = None
+
+    def __enter__(self) -> Self:
+        """Start; returns once the API server is ready and has its default namespace."""
+        self._home.mkdir(parents=True, exist_ok=True)
+        _make_keys(self._home)
+        (self._home / "tokens.csv").write_text(f"{_ADMIN},admin,admin,system:masters\n{_LB},lb,lb\n")
+        self._start_etcd()
+        self.start_api()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill both."""
+        for proc in (self._api, self._etcd):
+            if proc is not None:
+                proc.kill9()
+
+    def start_api(self) -> None:
+        """Start the API server, on the same port and data as before."""
+        self._api = Proc([str(self._programs / "kube-apiserver"), *self._api_flags()], log=self._home / "api.log")
+        self._wait(lambda: self.ask("/readyz") and self.ask("/api/v1/namespaces/default"), self._api)
+
+    def kill_api(self) -> None:
+        """Kill the API server; watches break off."""
+        assert self._api is not None
+        self._api.kill9()
+
+    def stall_api(self) -> None:
+        """Stop the API server's process: it takes connections and never answers."""
+        assert self._api is not None
+        self._api.popen.send_signal(signal.SIGSTOP)
+
+    def resume_api(self) -> None:
+        """Undo ``stall_api``."""
+        assert self._api is not None
+        self._api.popen.send_signal(signal.SIGCONT)
+
+    def compact(self) -> None:
+        """Forget all versions but the present one: older watches are answered with 410."""
+        revision = self._etcd_call("/v3/kv/range", {"key": "AA==", "count_only": True})["header"]["revision"]
+        self._etcd_call("/v3/kv/compaction", {"revision": str(revision), "physical": True})
+
+    def kubeconfig(self, user: str = "admin") -> Path:
+        """Write and return the kubeconfig of a user."""
+        path = self._home / f"{user}.kubeconfig"
+        ca = base64.b64encode((self._home / "ca.crt").read_bytes()).decode()
+        cluster = {"server": self.url, "certificate-authority-data": ca}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": user, "user": {"token": f"{user}-token"}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
+        }
+        path.write_text(json.dumps(config))  # JSON is YAML.
+        return path
+
+    def apply(self, *objects: Object) -> None:
+        """Server-side apply with kubectl."""
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=text)
+
+    def kubectl(self, *arguments: str, given: str = "") -> str:
+        """Run kubectl as admin and return what it prints; AssertionError when it fails."""
+        command = [str(self._programs / "kubectl"), "--kubeconfig", str(self.kubeconfig()), *arguments]
+        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def ask(self, path: str, method: str = "GET", *, body: object = None) -> Any:
+        """Send a request as admin and return the JSON or text of the answer; OSError when it fails."""
+        headers = {"Authorization": f"Bearer {_ADMIN}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, method=method, data=data, headers=headers)  # noqa: S310  ours
+        context = ssl.create_default_context(cafile=str(self._home / "ca.crt"))
+        with urllib.request.urlopen(request, context=context, timeout=5) as answer:  # noqa: S310  our own server
+            text = answer.read().decode()
+        return json.loads(text) if text.startswith("{") else text
+
+    def _start_etcd(self) -> None:
+        client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
+        flags = [
+            "--name=t",
+            f"--data-dir={self._home / 'etcd'}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=t={peer}",
+            "--unsafe-no-fsync",
+            "--log-level=warn",
+        ]
+        self._etcd = Proc([str(self._programs / "etcd"), *flags], log=self._home / "etcd.log")
+        self._wait(lambda: self._etcd_call("/v3/kv/range", {"key": "AA=="}), self._etcd)
+
+    def _etcd_call(self, path: str, body: object) -> Any:
+        url = f"http://127.0.0.1:{self._etcd_port}{path}"
+        with urllib.request.urlopen(url, data=json.dumps(body).encode(), timeout=10) as answer:
+            return json.loads(answer.read())
+
+    def _api_flags(self) -> list[str]:
+        keys = self._home
+        return [
+            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            "--etcd-compaction-interval=0",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={self._port}",
+            "--endpoint-reconciler-type=none",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--authorization-mode=RBAC",
+            f"--token-auth-file={keys / 'tokens.csv'}",
+            f"--tls-cert-file={keys / 'api.crt'}",
+            f"--tls-private-key-file={keys / 'api.key'}",
+            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+            f"--service-account-key-file={keys / 'sa.pub'}",
+            f"--service-account-signing-key-file={keys / 'sa.key'}",
+            "--disable-admission-plugins=ServiceAccount",  # No controller makes the default account.
+            "--profiling=false",
+        ]
+
+    def _wait(self, works: Callable[[], object], proc: Proc) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                if works():
+                    return
+            except (urllib.error.URLError, OSError, ValueError) as error:
+                if time.monotonic() > deadline or proc.popen.poll() is not None:
+                    raise TimeoutError(f"not ready; log:\n{proc.tail()}") from error
+            time.sleep(_POLL_SECONDS)  # The servers have no event to wait for.
+
+
+def service(namespace: str, name: str, *, annotations: Mapping[str, str] | None = None, **ports: int) -> Object:
+    """Return a chosen Service with these ports by name."""
+    said = {"lbcontrol.io/enabled": "true"} if annotations is None else dict(annotations)
+    spec = {"ports": [{"name": port, "port": number} for port, number in (ports or {"grpc": 50051}).items()]}
+    meta = {"namespace": namespace, "name": name, "annotations": said}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
+
+
+def endpoint(host: str, *, zone: str = "", **conditions: bool) -> Object:
+    """Return one endpoint of a slice, ready unless conditions say otherwise."""
+    return {"addresses": [host], "conditions": conditions or {"ready": True}} | ({"zone": zone} if zone else {})
+
+
+def endpoint_slice(namespace: str, name: str, *endpoints: Object, of: str, **ports: int) -> Object:
+    """Return an EndpointSlice of a Service."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"namespace": namespace, "name": name, "labels": {"kubernetes.io/service-name": of}},
+        "addressType": "IPv4",
+        "ports": [{"name": port, "port": number} for port, number in (ports or {"grpc": 50051}).items()],
+        "endpoints": list(endpoints),
+    }
+
+
+def namespace(name: str) -> Object:
+    """Return a namespace."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def _make_keys(folder: Path) -> None:
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    _openssl(folder, "req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.crt", "-days", "3650", "-subj", "/CN=ca",
+             "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
+    (folder / "api.ext").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
+    _openssl(folder, "req", "-new", *curve, "-keyout", "api.key", "-out", "api.csr", "-subj", "/CN=kube-apiserver")
+    _openssl(folder, "x509", "-req", "-in", "api.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+             "-out", "api.crt", "-days", "3650", "-extfile", "api.ext")  # fmt: skip
+    _openssl(folder, "genrsa", "-out", "sa.key", "2048")
+    _openssl(folder, "rsa", "-in", "sa.key", "-pubout", "-out", "sa.pub")
+
+
+def _openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
