@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from prometheus_client import Counter
+
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Status, StatusCode, Timer
 from lbcontrol.runtime.supervision import Supervisor
@@ -20,6 +22,8 @@ STALLED = Status(StatusCode.UNAVAILABLE, "the client does not read")
 
 REAPED = frozenset({MAX_AGE, SHUTDOWN, SLOW})
 """Reasons for which the server ends streams; the label of ``streams_reaped_total``."""
+LAYER = "transport"
+"""Label ``layer`` of what is refused here."""
 END_SHARE = 0.8
 """Part of the grace period over which streams are ended; the rest is for their last bytes."""
 END_GAP = 0.5
@@ -84,6 +88,8 @@ class Streams:
         self._chance = random.Random()  # noqa: S311  spreads load, guards nothing
         self._hurry = asyncio.Event()
         self._timer: Timer | None = None
+        self._refusals: dict[str, Counter] = {}
+        """By reason, which is one of a closed set: a flood is to cost little."""
 
     def start(self) -> None:
         """Begin to look at ages."""
@@ -123,7 +129,10 @@ class Streams:
 
     def refused(self, reason: str) -> None:
         """Count an input that a limit refused."""
-        self._metrics.rejected_total.labels("transport", reason).inc()
+        counter = self._refusals.get(reason)
+        if counter is None:
+            counter = self._refusals[reason] = self._metrics.rejected_total.labels(LAYER, reason)
+        counter.inc()
 
     def caught(self, error: Exception) -> None:
         """Log and count what a front end's code raised."""

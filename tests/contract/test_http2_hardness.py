@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from lbcontrol.http2.frames import ACK, END_HEADERS, END_STREAM, PREFACE, Code, Kind, frame, long_of
 from lbcontrol.http2.grpc import prefixed
 from lbcontrol.runtime.clock import FakeClock
+from lbcontrol.runtime.collector import collector_paused
+from lbcontrol.transport.http2.server import Server
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
 from tests.contract.serving import Served, chosen, dialled, served, stream
@@ -235,3 +238,19 @@ async def test_stock_client_returns_by_itself_when_its_connection_is_left() -> N
                 await call.read()
         ports = {each.peer.address for each in plane.handlers}
         assert len(ports) == 2
+
+
+async def test_closed_connection_does_not_wait_for_the_collector() -> None:
+    """Neither the connection nor its socket is in a cycle: thousands come and go between two full collections."""
+    with collector_paused():
+        async with served() as plane:
+            assert isinstance(plane.server, Server)
+            async with raw(plane.target) as peer:
+                await _open(peer)
+                (link,) = plane.server._shared.links()
+                left = weakref.ref(link), weakref.ref(link._transport)
+                del link
+            await plane.handlers.pop().over.wait()
+            for _ in range(3):
+                await asyncio.sleep(0)  # asyncio lets go of its own after it has told us
+            assert [each() for each in left] == [None, None]

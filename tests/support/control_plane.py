@@ -49,16 +49,20 @@ def run_cli(*args: str) -> str:
 class ControlPlane:
     """One control plane on fixed ports and one directory of files, so that it can be restarted."""
 
-    def __init__(self, home: Path, *, state: bool = False, transport: str = TRANSPORT) -> None:
-        """Keep files and log under `home`, and with `state` a state directory; nothing is started yet."""
+    def __init__(
+        self, home: Path, *, state: bool = False, transport: str = TRANSPORT, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep files and log under `home`, and with `state` a state directory; nothing is started yet.
+
+        `env` is added to its environment (`procs.UNMEASURED` where its speed is the point).
+        """
+        self.env = dict(env or {})
         self.files, self.log = home / "lbcontrol.d", home / "lbcontrol.log"
         self.flags: tuple[str, ...] = ("--state-dir", str(home / "state")) if state else ()
         if transport:
             self.flags += ("--transport", transport)
         self.files.mkdir(parents=True)
         self.grpc, self.admin, self.probe = (f"127.0.0.1:{free_port()}" for _ in range(3))
-        self.env: dict[str, str] = {}
-        """Further variables of its environment."""
         self.proc: Proc | None = None
 
     def write(self, files: Mapping[str, str]) -> None:

@@ -166,6 +166,7 @@ class AdsStream:
             self._shared.meter.streams.dec()
             if self.scope is not None:
                 self._shared.meter.client(self.scope.view.kind, -1)
+        self.scope = None  # It knows this stream: a cycle that would wait minutes for the collector.
 
     # --- the publisher's side
 

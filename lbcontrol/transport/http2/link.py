@@ -14,7 +14,7 @@ from lbcontrol.http2.grpc import RESPONSE_HEADERS, is_grpc, metadata_of, timeout
 from lbcontrol.model.clients import Peer
 from lbcontrol.runtime.ports import Method, Status, StatusCode
 from lbcontrol.transport.http2.calls import LATE, Call, PlainCall, StreamCall, UnaryCall, status_block
-from lbcontrol.transport.reasons import CLIENT, MAX_AGE, SLOW, TOO_LARGE
+from lbcontrol.transport.reasons import CLIENT, ENDED, MAX_AGE, TOO_LARGE
 
 if TYPE_CHECKING:
     from lbcontrol.transport.http2.server import Shared
@@ -34,6 +34,7 @@ WRITE_SECONDS = 60.0
 HIGH_WATER = 65_536
 """Unsent bytes above which nothing more is offered, and nothing more is read."""
 PING_DATA = b"lbctrl\0\0"
+OVERTIME = Status(StatusCode.DEADLINE_EXCEEDED, "a message took too long to arrive")
 OVERDUE = {"preface": Code.SETTINGS_TIMEOUT, "header_block": Code.ENHANCE_YOUR_CALM}
 """What GOAWAY says of a peer that let a time pass; of the others that nothing is wrong."""
 MAPPED = "::ffff:"
@@ -122,6 +123,8 @@ class Http2Link(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone, and with it every call."""
         del exc
+        # asyncio's transport keeps a bound method of itself: a cycle that would wait minutes for the collector.
+        vars(self._transport).pop("_read_ready_cb", None)
         self._transport = None
         self.blocked = True
         for call in list(self._calls.values()):
@@ -173,6 +176,8 @@ class Http2Link(asyncio.BufferedProtocol):
                 case Broken():
                     self._shared.refused(event.reason)
                     self._leave()
+                case Closed():
+                    self._closed(event, call)
                 case _ if call is not None:
                     self._tell(call, event)
                 case _:
@@ -187,12 +192,14 @@ class Http2Link(asyncio.BufferedProtocol):
                 call.written()
             case Refused():
                 self._refuse(call, event)
-            case Closed():
-                if event.ours:
-                    self._shared.refused(event.reason)
-                call.closed(CLIENT)
             case _:
                 pass
+
+    def _closed(self, event: Closed, call: Call | None) -> None:
+        if event.ours:
+            self._shared.refused(event.reason)
+        if call is not None:
+            call.closed(CLIENT)
 
     def _refuse(self, call: Call, event: Refused) -> None:
         if event.limit:
@@ -275,13 +282,14 @@ class Http2Link(asyncio.BufferedProtocol):
         return self._late_input(now)
 
     def _late_input(self, now: float) -> str:
-        stream = self.connection.expired(now, message_seconds=MESSAGE_SECONDS)
-        if stream == 0:
-            return "header_block"
-        call = None if stream is None else self._calls.get(stream)
-        if call is not None:
+        while (stream := self.connection.expired(now, message_seconds=MESSAGE_SECONDS)) is not None:
+            if stream == 0:
+                return "header_block"
             self._shared.refused("message_seconds")
-            call.reap(Status(StatusCode.DEADLINE_EXCEEDED, "a message took too long to arrive"), SLOW)
+            call = self._calls.get(stream)
+            if call is not None:
+                call.reap(OVERTIME, ENDED)
+            self.connection.reset(stream, Code.CANCEL)  # Where a message of ours is still under way.
         return ""
 
     def leave(self) -> None:
