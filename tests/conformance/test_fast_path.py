@@ -29,9 +29,9 @@ from tests.conformance.scenario import Scenario
 from tests.conformance.spine import Spine
 
 SERVICES = ("big", "a", "b", "c")
-BIG = 3_000
+BIG = 2_000
 """Endpoints of ``big``: its message is longer than both windows."""
-ROUNDS = 60
+ROUNDS = 20
 CONNECTIONS = ("sotw", "sotw", "delta"), ("delta", "sotw"), ("sotw",)
 """The streams of each connection."""
 SHARE_OF_NACKS = 0.15
