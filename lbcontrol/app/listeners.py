@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 
 from lbcontrol.app.assembly import Core
 from lbcontrol.app.faces import Faces
 from lbcontrol.app.probe import Probe, Readiness, serve_probe
+from lbcontrol.model.errors import AccessError
 from lbcontrol.transport.binding import Server, binding
+from lbcontrol.transport.listening import FLAG
 from lbcontrol.transport.streams import StreamLimits
 
 _log = structlog.get_logger("lbcontrol.listeners")
@@ -49,15 +53,18 @@ class Listeners:
         )
         serve = binding(config.transport)
         try:
-            self._probe = await serve_probe(config.probe, self._readiness, metrics=metrics.render)
-            for methods, listen, most in (
-                (self._faces.admin, config.admin, OPERATORS),
-                (self._faces.clients, config.grpc, clients),
+            with _chosen_by("--probe"):
+                self._probe = await serve_probe(config.probe, self._readiness, metrics=metrics.render)
+            for flag, methods, listen, most in (
+                ("--admin", self._faces.admin, config.admin, OPERATORS),
+                ("--grpc", self._faces.clients, config.grpc, clients),
             ):
                 scheduler, protocols = core.scheduler, self._faces.protocols
-                self._servers.append(
-                    await serve(methods, listen, scheduler=scheduler, metrics=metrics, limits=most, protocols=protocols)
-                )
+                with _chosen_by(flag):
+                    server = await serve(
+                        methods, listen, scheduler=scheduler, metrics=metrics, limits=most, protocols=protocols
+                    )
+                self._servers.append(server)
         except BaseException:
             await self._close(0.0)
             raise
@@ -80,3 +87,13 @@ class Listeners:
         await asyncio.gather(*(server.stop(grace) for server in self._servers))
         if self._probe is not None:
             await self._probe.stop()
+
+
+@contextlib.contextmanager
+def _chosen_by(flag: str) -> Iterator[None]:
+    """Name the flag of the listener in what to do when its address cannot be bound."""
+    try:
+        yield
+    except AccessError as error:
+        finding = error.finding
+        raise AccessError(dataclasses.replace(finding, do=finding.do.replace(FLAG, flag))) from error

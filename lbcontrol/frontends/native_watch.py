@@ -24,6 +24,8 @@ from lbcontrol.runtime.ports import Authorizer, Clock, Metadata, Outlet
 
 UNKNOWN = "unknown"
 """Stands for a version where the client was told that nobody serves the name."""
+SILENT_SECONDS = 2.0
+"""Verdicts are optional: a client that has given none so long after it was sent something follows all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class _Followed:
     acknowledged_mark: Mark | None = None
     since: float | None = None
     """Monotonic time of the oldest change that was sent and is not answered."""
+    sent_at: float = 0.0
+    """Monotonic time at which something was sent last."""
     parked: str = ""
     """Version the client rejected; not sent again."""
     rejection: Finding | None = None
@@ -78,6 +82,7 @@ class WatchStream:
         self._profile: ClientProfile | None = None
         self._peer = Peer("")
         self._opened_at = 0.0
+        self._gives_verdicts = False
         self._outlet: Outlet | None = None
 
     def opened(self, peer: Peer, metadata: Metadata, outlet: Outlet) -> None:
@@ -117,18 +122,16 @@ class WatchStream:
 
     def view(self) -> NativeClient:
         """Return how the client stands, for operators."""
-        subscriptions = tuple(
-            NativeSubscription(
-                name,
-                each.sent.decision if each.sent else None,
-                each.acknowledged,
-                each.rejection,
-                each.acknowledged_mark,
-                each.since,
-            )
-            for name, each in sorted(self._followed.items())
-        )
+        subscriptions = tuple(self._shown(name, each) for name, each in sorted(self._followed.items()))
         return NativeClient(self._profile or ClientProfile(), self._peer, self._opened_at, subscriptions)
+
+    def _shown(self, name: str, each: _Followed) -> NativeSubscription:
+        """Return how it stands on one name; of a client that never gives a verdict, what it was sent counts."""
+        sent = each.sent.decision if each.sent else None
+        waited = 0.0 if each.since is None else self._context.clock.now() - each.sent_at
+        if sent is not None and not self._gives_verdicts and waited >= SILENT_SECONDS:
+            return NativeSubscription(name, sent, each.told, each.rejection, sent.mark, None)
+        return NativeSubscription(name, sent, each.acknowledged, each.rejection, each.acknowledged_mark, each.since)
 
     def sent(self, service: str) -> Encoded | None:
         """Return what the client was sent of a service; None for nothing."""
@@ -144,6 +147,7 @@ class WatchStream:
             self._unfollow(name)
         for name in request.subscribe:
             self._follow(checked_name(name, limits))
+        self._gives_verdicts = self._gives_verdicts or bool(request.verdicts)
         for verdict in request.verdicts:
             self._judge(verdict)
 
@@ -210,7 +214,8 @@ class WatchStream:
         before = followed.told, followed.sent
         followed.told, followed.sent = version, encoded
         if self._outlet.offer(payload):
-            followed.since = followed.since or self._context.clock.now()
+            followed.sent_at = self._context.clock.now()
+            followed.since = followed.since or followed.sent_at
             self._context.meter.pushed(payload.size)
             return True
         followed.told, followed.sent = before

@@ -144,7 +144,10 @@ class Metrics:
         self.change_to_ack_seconds = self._seconds("change_to_ack_seconds", "Time from publication to ACK.")
         self.acks_total = self._counter("acks_total", "Answers of clients.", ("verdict",), VERDICTS)
         self.parked_resources = self._gauge(
-            "parked_resources", "Resources withheld because clients rejected them.", ("client_kind",), KINDS
+            "parked_resources",
+            "Resources withheld because clients rejected them: from a whole kind, or from single clients.",
+            ("client_kind",),
+            KINDS,
         )
         self.mailbox_replaced_total = self._counter(
             "mailbox_replaced_total", "Versions skipped because a newer one came before the stream could take them."

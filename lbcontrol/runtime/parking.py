@@ -7,7 +7,7 @@ the kind's followers of that resource. Removals and drains are never withheld: t
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
@@ -43,6 +43,7 @@ class Parking:
         """Begin with nothing rejected."""
         self._metrics = metrics
         self._records: OrderedDict[Rejected, _Record] = OrderedDict()
+        self._shown: Counter[str] = Counter()
 
     def reject(self, what: Rejected, *, peer: str, reason: str, followers: int) -> bool:
         """Note a rejection; True when it is the one that parks the bytes."""
@@ -93,7 +94,8 @@ class Parking:
 
     def _show(self, kind: str) -> None:
         parked = sum(record.parked for what, record in self._records.items() if what[0] == kind)
-        self._metrics.parked_resources.labels(kind).set(parked)
+        self._metrics.parked_resources.labels(kind).inc(parked - self._shown[kind])  # Single streams count there, too.
+        self._shown[kind] = parked
 
 
 def without_gone(form: EndpointsForm, newest: EndpointsForm) -> EndpointsForm:
@@ -150,7 +152,7 @@ def advance(
     base = old.shown if old.fault is not None else old.good
     withheld = _same_fault(old, newest) or (parked and newest.version == old.newest.version)
     if withheld and base is not None:
-        shown = _rerendered(base, newest, encode)
+        shown = rerendered(base, newest, encode=encode)
         if shown is not None:
             if shown is old.shown and newest is old.newest:
                 return old
@@ -173,7 +175,7 @@ def _same_fault(old: Slot, newest: Resource) -> bool:
     return without_gone(fault, form) == without_gone(form, form)
 
 
-def _rerendered(base: Resource, newest: Resource, encode: Callable[[Form], Resource]) -> Resource | None:
+def rerendered(base: Resource, newest: Resource, *, encode: Callable[[Form], Resource]) -> Resource | None:
     """Return the last good resource less what left or drains; None when nothing would be left of it."""
     if not (isinstance(base.form, EndpointsForm) and isinstance(newest.form, EndpointsForm)):
         return base

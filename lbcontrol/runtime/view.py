@@ -19,7 +19,7 @@ from lbcontrol.runtime.compiler import Capabilities, Knowledge
 from lbcontrol.runtime.followers import Followers
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.pacing import Pace
-from lbcontrol.runtime.parking import Parking, Slot, advance
+from lbcontrol.runtime.parking import Parking, Slot, advance, rerendered
 from lbcontrol.runtime.ports import Clock
 from lbcontrol.runtime.rendering import Entry, Job, Key, Renderer, ResourceCache
 from lbcontrol.runtime.stand_ins import StandIns
@@ -27,6 +27,9 @@ from lbcontrol.runtime.views import ALL, Absence, Change, Follower
 
 ACKS_MEASURED = 5
 """ACKs that are timed after one publication to one view: enough for a percentile."""
+
+MOST_SPARES = 16
+"""Lists kept for clients that rejected the newest one; the oldest goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class PublishedView:
         self._aliases: dict[str, str] = {}
         self._answers: dict[Change, Resource | Absence] = {}
         self._untold: dict[str, set[Change]] = {}
+        self._spares: dict[tuple[str, str], Resource] = {}
+        """What clients that rejected the newest get instead, by versions of last good and newest."""
         self._names: dict[ResourceType, tuple[str, ...] | None] = {}
         self._synced = parts.knowledge.synced
 
@@ -156,6 +161,15 @@ class PublishedView:
         followers = self._parts.count(self.kind, (resource.type, resource.name))
         if self._parts.parking.reject(what, peer=peer, reason=reason, followers=followers):
             self._parts.parked(self.kind, resource)
+
+    def less_gone(self, good: Resource, newest: Resource) -> Resource:
+        """Return ``good`` less the endpoints that ``newest`` no longer has or drains; made once for all streams."""
+        key = good.version, newest.version
+        if key not in self._spares:
+            if len(self._spares) >= MOST_SPARES:
+                del self._spares[next(iter(self._spares))]
+            self._spares[key] = rerendered(good, newest, encode=partial(self._encode, good.type, good.service)) or good
+        return self._spares[key]
 
     def acknowledged(self, resource: Resource) -> None:
         """Note an ACK; the first few after a publication are timed."""

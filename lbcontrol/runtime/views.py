@@ -88,6 +88,10 @@ class View(Protocol):
         """A client refused these bytes (NACK); enough of them park the bytes for the whole kind."""
         ...
 
+    def less_gone(self, good: Resource, newest: Resource) -> Resource:
+        """Return ``good`` less the endpoints that ``newest`` no longer has or drains; ``good`` itself if none went."""
+        ...
+
     def acknowledged(self, resource: Resource) -> None:
         """A client accepted these bytes (ACK); for the time from change to ACK."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import os
 import socket
@@ -74,12 +75,25 @@ def cannot_listen(listen: Listen, why: str, *, do: str) -> AccessError:
     return AccessError(Finding("LB501", f"cannot listen on {listen}: {why}", do=do))
 
 
+FLAG = "--grpc, --admin or --probe"
+"""Flags that choose an address, where it is not known which one is meant."""
+
+
+def _another(listen: Listen) -> str:
+    """Return where else the listener could be: the next port but nine that is free, on the same host."""
+    for port in range(listen.port + 10, min(listen.port + 110, 65_536), 10) if listen.path is None else ():
+        place = dataclasses.replace(listen, port=port)
+        with contextlib.suppress(OSError), socket.create_server((listen.host, port), family=listen.family):
+            return str(place)
+    return ""
+
+
 def taken(listen: Listen) -> AccessError:
     """Return the error of an address that another process has, naming the process where it can be seen."""
     holder = unix_holder(listen.path) if listen.path is not None else tcp_holder(listen.host, listen.port)
     why = f"in use by pid {holder}" if holder else "in use by another process"
     stop = f"stop pid {holder.pid}" if holder else "stop the other process"
-    return cannot_listen(listen, why, do=f"choose another address (--grpc, --admin, --probe), or {stop}")
+    return cannot_listen(listen, why, do=f"lbcontrol serve {FLAG} {_another(listen) or 'ADDRESS'}, or {stop}")
 
 
 def refused(listen: Listen, error: OSError) -> AccessError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import stat
@@ -152,7 +153,9 @@ def test_taken_port_is_an_error_with_a_next_step(plane: ControlPlane) -> None:
             flags = [word for pair in {**others, flag: address}.items() for word in pair]
             said = refused(str(plane.files), *flags)
             assert f"error LB501: cannot listen on {address}: in use by pid {os.getpid()}" in said
-            assert f"stop pid {os.getpid()}" in said
+            host, _, port = address.rpartition(":")
+            assert re.search(rf"do:     lbcontrol serve {flag} {host}:\d+, or stop pid {os.getpid()}", said)
+            assert f"{host}:{port}," not in said
     plane.start(SERVICES)
 
 

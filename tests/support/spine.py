@@ -183,6 +183,10 @@ class XdsClient:
         """Break the stream off."""
         self.handler.closed("gone")
 
+    def rejects_from_now_on(self) -> None:
+        """Refuse every list that is sent."""
+        self._rejects = lambda kind, _name, _body: kind == "EDS"
+
     def stall(self) -> None:
         """Read nothing more."""
         self.full = True

@@ -33,6 +33,10 @@ class Refusal:
     count: int = 0
     """NACKs of the resource in the present minute."""
     minute_began: float = 0.0
+    spare: str = ""
+    """Version of what is sent in its place when that is less than the last good one: less what left or drains."""
+    is_hopeless: bool = False
+    """The client rejected that, too: it keeps what it has."""
 
 
 @dataclass(slots=True)
@@ -72,6 +76,8 @@ def park(entry: Entry, resource: Resource, *, cause: str, nonce: int, now: float
     refusal = Refusal(resource.version, entry.mark, cause, 1, now)
     if before is not None and now - before.minute_began < _MINUTE:
         refusal.count, refusal.minute_began = before.count + 1, before.minute_began
+    if before is not None and before.spare == resource.version:
+        refusal.version, refusal.is_hopeless = before.version, True
     entry.refusal = refusal
     if entry.good is resource:
         entry.good = None  # Accepted once, rejected now: there is no good one.

@@ -52,6 +52,10 @@ class Meter:
         """Count a breach of a limit."""
         self._metrics.rejected_total.labels(LAYER, reason).inc()
 
+    def parked(self, kind: str, change: int) -> None:
+        """Count resources that are withheld from one more client, or from one less."""
+        self._metrics.parked_resources.labels(kind).inc(change)
+
     def client(self, kind: str, change: int) -> None:
         """Count a client that came (1) or went (-1)."""
         self._metrics.clients.labels(kind).inc(change)

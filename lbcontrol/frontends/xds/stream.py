@@ -109,6 +109,8 @@ class AdsStream:
         self._flushing = False
         self._ending = False
         self._departures = Departures(shared.ticks)
+        self._parked = 0
+        """Names withheld from this client, as counted."""
         self.peer = Peer("")
         self.profile: ClientProfile | None = None
         """Known from the first request on."""
@@ -145,6 +147,7 @@ class AdsStream:
             self._end(status_of(error))
         else:
             self._flush()
+            self._count_parked()
 
     def half_closed(self) -> None:
         """The client asks for nothing more: end in peace once it has its answers."""
@@ -160,6 +163,7 @@ class AdsStream:
         """Let go of everything."""
         del reason
         self._release()
+        self._count_parked()
         self._shared.broadcast.forget()
         if self in self._shared.streams:
             del self._shared.streams[self]
@@ -184,6 +188,7 @@ class AdsStream:
             elif sub.stir(name, self.scope):
                 self._shared.meter.replaced.inc()
         self._flush()
+        self._count_parked()
 
     def _send_news(self, changes: Sequence[Change], scope: Scope) -> bool:
         """Send what one change came to for streams like this one; False: take the long way."""
@@ -264,6 +269,7 @@ class AdsStream:
     def _park(self, sub: Subscription, request: Request, *, resources: tuple[Resource, ...]) -> None:
         if self.scope is None:
             return
+        self._parked = self._parked or -1  # Count anew.
         for resource, refusal in sub.refuse(resources, request, now=self._shared.scheduler.now()):
             if refusal.count > self._shared.limits.nacks_per_minute:
                 self._shared.meter.rejected("nacks")
@@ -356,6 +362,14 @@ class AdsStream:
         if endpoints is not None:
             again = [resource.name for resource in draft.resources if resource.name in endpoints.entries]
             endpoints.rewarmed.update(dict.fromkeys(again))
+
+    def _count_parked(self) -> None:
+        """Count what is withheld from this client; most clients never reject anything."""
+        if not self._parked or self.scope is None:
+            return
+        now = sum(sub.parked() for sub in self._subs.values())
+        self._shared.meter.parked(self.scope.view.kind, now - max(0, self._parked))
+        self._parked = now
 
     def _count_unknown(self, sub: Subscription) -> None:
         if sub.unknowns:

@@ -94,6 +94,8 @@ class Subscription:
     """Endpoints whose cluster was sent after them: a repeated request is no ACK."""
     crossed: bool = False
     """A repeated request crossed a response, and is answered with the next ACK."""
+    refused: dict[str, None] = field(default_factory=dict)
+    """Names of which the client rejected a version, some of them long ago."""
     unknowns: int = 0
     """Names newly found to be served by nobody; the stream takes and counts them."""
 
@@ -201,9 +203,29 @@ class Subscription:
             return entry.standing if found is Absence.WAITING else self.gone(name, hold)
         if entry.refusal is not None:
             if entry.refusal.version == found.version:
-                return entry.good or Parked.PARKED
+                return self._last_good(entry, entry.refusal, scope=scope, newest=found)
             entry.refusal.version = ""
         return found
+
+    def _last_good(self, entry: Entry, refusal: Refusal, *, scope: Scope, newest: Resource) -> Resource | Parked:
+        """Return what stands in for rejected bytes. Removals and drains are never parked: they are taken out of it."""
+        if entry.good is None:
+            return Parked.PARKED
+        if refusal.is_hopeless:
+            return entry.good
+        spare = scope.view.less_gone(entry.good, newest)
+        refusal.spare = "" if spare is entry.good else spare.version
+        return spare
+
+    def parked(self) -> int:
+        """Return of how many names the newest version is withheld from this client."""
+        for name in [name for name in self.refused if not self._is_parked(name)]:
+            del self.refused[name]
+        return len(self.refused)
+
+    def _is_parked(self, name: str) -> bool:
+        entry = self.entries.get(name)
+        return entry is not None and entry.refusal is not None and bool(entry.refusal.version)
 
     def awaits(self, name: str, resource: Resource) -> bool:
         """True when ``resource`` is news of a name the client holds, and has not rejected, another version of."""
@@ -316,4 +338,8 @@ class Subscription:
             entry = self.entries.get(resource.name)
             if entry is not None:
                 refusals.append((resource, park(entry, resource, cause=cause, nonce=request.nonce, now=now)))
+                self.refused[resource.name] = None
+                if self.type is ResourceType.ENDPOINTS:
+                    self.dirty[resource.name] = None
+                    self.touched = True
         return refusals

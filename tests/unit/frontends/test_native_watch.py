@@ -148,6 +148,23 @@ def test_verdict_on_a_replaced_version_is_ignored() -> None:
     assert client.subscriptions[0].rejection is None
 
 
+def test_client_that_never_gives_a_verdict_counts_as_following() -> None:
+    """Verdicts are optional: it is behind for two seconds after each change, and holds up nobody for longer."""
+    world = World()
+    world.directory.put(A1)
+    handler, outlet = world.open("WatchAssignments")
+    handler.received(asked("a"))
+    for newest in (A1, A2):
+        world.directory.put(newest)
+        outlet.news()
+        world.clock.advance(1.9)
+        (behind,) = next(iter(world.front.clients())).subscriptions
+        assert behind.since is not None
+        world.clock.advance(0.2)
+        (follows,) = next(iter(world.front.clients())).subscriptions
+        assert (follows.since, follows.acknowledged_mark) == (None, newest.mark)
+
+
 def test_unsubscribed_and_closed_streams_leave_no_watcher() -> None:
     """Names that are no longer followed, and streams that ended, are forgotten everywhere."""
     world = World()
