@@ -120,7 +120,7 @@ class Sending:
         self._waiting.pop(stream, None)
 
     def apply(self, payload: bytes) -> None:
-        """Take over the peer's SETTINGS, in order (section 6.5.3)."""
+        """Take over the peer's SETTINGS, in order and before anything else is done (section 6.5.3)."""
         for key, value in settings_of(payload):
             if key == Setting.ENABLE_PUSH and value > 1:
                 raise ConnectionFaultError(Code.PROTOCOL_ERROR, "enable_push")
@@ -128,6 +128,7 @@ class Sending:
                 raise ConnectionFaultError(Code.PROTOCOL_ERROR, "max_frame_size")
             if key == Setting.INITIAL_WINDOW_SIZE:
                 self._set_initial_window(value)
+        self._pump_all()
 
     def _set_initial_window(self, value: int) -> None:
         if value > MAX_WINDOW:
@@ -137,8 +138,6 @@ class Sending:
             stream.window += difference
             if stream.window > MAX_WINDOW:
                 raise ConnectionFaultError(Code.FLOW_CONTROL_ERROR, "stream_window")
-        if difference > 0:
-            self._pump_all()
 
     def widen(self, stream: int, amount: int) -> None:
         """Open a window by ``amount``; stream 0 is the connection's."""
