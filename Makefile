@@ -1,9 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo lint types layers proto proto-check docs interop bench-fanout lock fmt clean
+.PHONY: help setup check test demo lint types layers proto proto-check docs interop fuzz fuzz-coverage bench-fanout lock fmt clean
 BIN := .venv/bin
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## makes .venv with everything in it; instant when nothing changed
 	@scripts/setup
@@ -37,6 +37,12 @@ docs: setup ## writes docs/reference from the code
 
 interop: setup ## real clients against the real control plane
 	@$(BIN)/pytest tests/interop
+
+fuzz: setup ## http2 beside h2, 60 s a target; ARGS="--targets f1 f2 --seconds 600 --seed 7" or "--count 1000000"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+fuzz-coverage: setup ## branches of http2 that the kept inputs take alone; ARGS="--grow --count 5000" adds inputs
+	@$(BIN)/python -m tests.fuzz --coverage $(ARGS)
 
 bench-fanout: setup ## CPU per push beside go-control-plane; ARGS="--connections 1000 10000 --passes 3"
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)
