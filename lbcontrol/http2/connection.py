@@ -22,7 +22,6 @@ from lbcontrol.http2.frames import (
     HAS_PRIORITY,
     HEAD_BYTES,
     PADDED,
-    SETTINGS_ACK,
     WINDOW_BYTES,
     Code,
     Kind,
@@ -410,7 +409,6 @@ class Connection:
         if len(payload) > 6 * self._limits.settings_entries:
             raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "settings_entries")
         self.sending.apply(payload)
-        self.sending.control(SETTINGS_ACK)
 
     def _push_promise(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
         del flags, stream, payload, now

@@ -208,15 +208,16 @@ def test_late_frames_of_a_stream_that_we_reset_are_ignored() -> None:
 
 
 def test_late_frames_of_a_stream_that_we_ended_are_ignored() -> None:
-    """The answer is complete before the request: RST_STREAM tells the peer, which may have sent more meanwhile."""
+    """We may end a stream while its client still talks: that must not cost the client its other streams."""
     peer = Peer()
     peer.headers(1)
     peer.headers(3)
-    peer.connection.sending.finish(1, trailers_only(12))
-    assert peer.message(b"late", 1) == []
-    assert peer.headers(1, [("x", "y")], end=True) == []
+    peer.connection.sending.finish(1, trailers(14))
+    assert peer.reset_codes() == [Code.NO_ERROR]
+    assert peer.data(prefixed(b"late"), 1) == []
+    assert peer.headers(1, [("grpc-late", "1")], end=True) == []
     assert peer.broken() is None
-    assert peer.message(b"one", 3) == [b"one"]
+    assert peer.message(b"on", 3) == [b"on"]
 
 
 def test_data_that_breaks_its_stream_uses_up_no_window_of_the_others() -> None:
