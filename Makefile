@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo lint types layers proto proto-check docs interop interop-grpcio bench-fanout lock fmt clean
+.PHONY: help setup check test demo lint types layers proto proto-check docs interop interop-grpcio fuzz fuzz-coverage bench-fanout lock fmt clean
 BIN := .venv/bin
 
 help: ## lists the targets
@@ -40,6 +40,12 @@ interop: setup ## real clients against the real control plane; a part of it on t
 
 interop-grpcio: setup ## all of it on transport grpcio
 	@LBCONTROL_TEST_TRANSPORT=grpcio $(BIN)/pytest tests/interop
+
+fuzz: setup ## http2 beside h2, 60 s a target; ARGS="--targets f1 f2 --seconds 600 --seed 7" or "--count 1000000"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+fuzz-coverage: setup ## branches of http2 that the kept inputs take alone; ARGS="--grow --count 5000" adds inputs
+	@$(BIN)/python -m tests.fuzz --coverage $(ARGS)
 
 bench-fanout: setup ## what pushes and load reports cost, beside other servers; ARGS="push-1k burst --passes 3"
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)

@@ -47,13 +47,15 @@ SMALL_BYTES = 256
 class _Block:
     """A header block whose end has not come."""
 
-    __slots__ = ("began_at", "continuations", "empty", "end", "parts", "size", "stream")
+    __slots__ = ("began_at", "continuations", "empty", "end", "itself", "parts", "size", "stream")
 
-    def __init__(self, stream: int, first: bytes, *, end: bool, now: float) -> None:
+    def __init__(self, stream: int, first: bytes, *, end: bool, itself: bool, now: float) -> None:
         self.stream = stream
         self.parts = [first]
         self.size = len(first)
         self.end = end
+        self.itself = itself
+        """The stream depends on itself."""
         self.continuations = 0
         self.empty = 0
         self.began_at = now
@@ -238,15 +240,15 @@ class Connection:
         if self._receivable < 0:
             raise ConnectionFaultError(Code.FLOW_CONTROL_ERROR, "connection_window")
         self._give_back_connection(size)  # Whatever becomes of the stream (section 6.9).
+        body = unpadded(payload) if flags & PADDED else payload
         found = self.streams.get(stream)
         if found is None or not found.remote_open:
             self._stray(stream)
-            self._late_data(stream, size - payload[0] - 1 if flags & PADDED and payload else size, flags=flags)
+            self._late_data(stream, len(body), flags=flags)
             return
         found.receivable -= size
         if found.receivable < 0:
             raise StreamFaultError(stream, Code.FLOW_CONTROL_ERROR, reason="stream_window")
-        body = unpadded(payload) if flags & PADDED else payload
         if not flags & END_STREAM:
             self._budget.data(len(body))
         self._body(found, body, now=now)
@@ -330,12 +332,10 @@ class Connection:
             if len(part) < 5:
                 raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "priority_size")
             depends, part = long_of(part) & 0x7FFFFFFF, part[5:]
-        self._block = _Block(stream, part, end=bool(flags & END_STREAM), now=now)
+        self._block = _Block(stream, part, end=bool(flags & END_STREAM), itself=depends == stream, now=now)
         self._check_block(self._block)
         if flags & END_HEADERS:
-            self._finish_block(now, itself=depends == stream)
-        elif depends == stream:
-            raise ConnectionFaultError(Code.PROTOCOL_ERROR, "self_dependency")
+            self._finish_block(now)
 
     def _continuation(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
         del stream  # Checked before.
@@ -348,7 +348,7 @@ class Connection:
         block.size += len(payload)
         self._check_block(block)
         if flags & END_HEADERS:
-            self._finish_block(now, itself=False)
+            self._finish_block(now)
 
     def _check_block(self, block: _Block) -> None:
         limits = self._limits
@@ -357,7 +357,7 @@ class Connection:
         if block.continuations > limits.continuations or block.empty > limits.empty_continuations:
             raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "continuations")
 
-    def _finish_block(self, now: float, *, itself: bool) -> None:
+    def _finish_block(self, now: float) -> None:
         """Act on a whole block; it is decoded even where it is then refused: decoding changes the shared table."""
         block, self._block = self._block, None
         assert block is not None  # noqa: S101  for the type checker
@@ -368,15 +368,15 @@ class Connection:
             self._stray(block.stream)
             self._check_trailing(block, fields)
         else:
-            self._open(block, fields, now=now, itself=itself)
+            self._open(block, fields, now=now)
 
-    def _open(self, block: _Block, fields: Fields, *, now: float, itself: bool) -> None:
+    def _open(self, block: _Block, fields: Fields, *, now: float) -> None:
         del now
         number = block.stream
         if not number % 2:
             raise ConnectionFaultError(Code.PROTOCOL_ERROR, "stream_id")
         self._highest = number
-        if itself:
+        if block.itself:
             raise StreamFaultError(number, Code.PROTOCOL_ERROR, reason="self_dependency")
         if self._leaving or len(self.streams) >= self._limits.streams:
             raise StreamFaultError(number, Code.REFUSED_STREAM, reason="streams_per_connection")
@@ -402,6 +402,8 @@ class Connection:
 
     @staticmethod
     def _check_trailing(block: _Block, fields: Fields) -> None:
+        if block.itself:
+            raise StreamFaultError(block.stream, Code.PROTOCOL_ERROR, reason="self_dependency")
         if not block.end:
             raise StreamFaultError(block.stream, Code.PROTOCOL_ERROR, reason="headers_twice")
         check_trailers(block.stream, fields)

@@ -16,7 +16,7 @@ Fields = list[tuple[bytes, bytes]]
 """Names and values in the order they came."""
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
-_VALUE = re.compile(rb"[\x21-\xff](?:[\t\x20-\xff]*[\x21-\xff])?|")
+_VALUE = re.compile(rb"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?|")
 """No NUL, CR or LF, no white space at the ends (section 8.2.1); further control characters are refused too."""
 _PSEUDO = frozenset({b":method", b":scheme", b":path", b":authority"})
 _RESIZES, _RESIZE = 0xE0, 0x20
@@ -86,14 +86,16 @@ def _judge(fields: Fields, *, trailers: bool) -> str:
             regular = True
         if not _VALUE.fullmatch(value):
             return "field_value"
-    return "" if trailers else _judge_pseudo(dict(fields))
+    return "" if trailers else _judge_pseudo(fields)
 
 
-def _judge_pseudo(fields: dict[bytes, bytes]) -> str:
-    if b":method" not in fields or b":scheme" not in fields or not fields.get(b":path"):
+def _judge_pseudo(fields: Fields) -> str:
+    """Judge a request's pseudo fields as a whole; there is no tunnel to CONNECT to (section 8.5)."""
+    found = dict(fields)
+    if found.get(b":method", b"CONNECT") == b"CONNECT" or b":scheme" not in found or not found.get(b":path"):
         return "pseudo_field"
-    host = fields.get(b"host")
-    return "authority" if host is not None and fields.get(b":authority", host) != host else ""
+    hosts = [value for name, value in fields if name == b"host"]
+    return "authority" if hosts and hosts != [found.get(b":authority", hosts[0])] else ""
 
 
 def check_request(stream: int, fields: Fields) -> None:

@@ -31,12 +31,12 @@ class Intake:
         return self._settings and not self._kept
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that ``data`` completes.
+        """Yield the frames that ``data`` completes; nothing is kept when the reader stops at one of them.
 
         Raises:
             ConnectionFaultError: this is no HTTP/2, or a frame is too long.
         """
-        data = self._kept + data if self._kept else data
+        data, self._kept = self._kept + data if self._kept else data, b""
         at = 0
         if self._preface:
             at = self._check_preface(data)
@@ -44,23 +44,21 @@ class Intake:
                 self._kept = data
                 return
         end = len(data)
-        try:
-            while end - at >= HEAD_BYTES:
-                size = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
-                if size > FRAME_BYTES:
-                    raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "frame_size")
-                stop = at + HEAD_BYTES + size
-                if stop > end:
-                    break
-                kind = data[at + 3]
-                if not self._settings:
-                    self._check_first(kind, data[at + 4])
-                stream = int.from_bytes(data[at + 5 : at + 9]) & 0x7FFFFFFF
-                head = at + HEAD_BYTES
-                at = stop
-                yield kind, data[head - 5], stream, data[head:stop]
-        finally:
-            self._kept = data[at:]
+        while end - at >= HEAD_BYTES:
+            size = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
+            if size > FRAME_BYTES:
+                raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "frame_size")
+            stop = at + HEAD_BYTES + size
+            if stop > end:
+                break
+            kind = data[at + 3]
+            if not self._settings:
+                self._check_first(kind, data[at + 4])
+            stream = int.from_bytes(data[at + 5 : at + 9]) & 0x7FFFFFFF
+            head = at + HEAD_BYTES
+            at = stop
+            yield kind, data[head - 5], stream, data[head:stop]
+        self._kept = data[at:]
 
     def _check_preface(self, data: bytes) -> int:
         """Return where the frames begin."""

@@ -44,7 +44,7 @@ class Sending:
         self._waiting: dict[int, None] = {}
         """Streams with part of a message left, in the order they are served."""
         self.forgotten: dict[int, int | None] = {}
-        """Streams we reset, the latest last, with the bytes of body that their content-length still announces."""
+        """Streams we reset, oldest first: their peer may not have seen that yet; and what they still announce."""
         self.window = WINDOW_BYTES
         """Bytes that may be sent on all streams together."""
         self.initial_window = WINDOW_BYTES
@@ -111,22 +111,21 @@ class Sending:
         if found.remote_open:  # The answer is complete: the peer need not go on (section 8.1).
             self.out.append(long_frame(Kind.RST_STREAM, stream, value=Code.NO_ERROR))
             self.forget(stream)
-        else:
-            self.drop(stream)
+        self.drop(stream)
+
+    def drop(self, stream: int) -> None:
+        """Forget a stream and what was left of its message."""
+        self._streams.pop(stream, None)
+        self._waiting.pop(stream, None)
 
     def forget(self, stream: int) -> None:
-        """Drop a stream that we reset; what the peer sent before it knew is still to come."""
+        """Drop a stream that we reset, and remember that we did."""
         found = self._streams.get(stream)
         announced = None if found is None or found.expected is None else found.expected - found.received
         self.drop(stream)
         self.forgotten[stream] = announced
         if len(self.forgotten) > FORGOTTEN:
             del self.forgotten[next(iter(self.forgotten))]
-
-    def drop(self, stream: int) -> None:
-        """Forget a stream and what was left of its message."""
-        self._streams.pop(stream, None)
-        self._waiting.pop(stream, None)
 
     def apply(self, payload: bytes) -> None:
         """Take over the peer's SETTINGS, in order, and say so before anything that they allow (section 6.5.3)."""

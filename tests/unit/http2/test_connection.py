@@ -117,6 +117,18 @@ def test_writable_follows_a_message_that_had_to_wait() -> None:
     assert sending.admit(1, 1) is not None
 
 
+def test_settings_are_taken_over_whole_before_anything_is_sent() -> None:
+    """A window that a frame opens and closes again was never open (RFC 9113 section 6.5.3)."""
+    peer = Peer()
+    peer.feed(settings_frame({Setting.INITIAL_WINDOW_SIZE: 0}))
+    peer.headers()
+    assert not peer.connection.sending.send(1, prefixed(b"x" * 20))
+    peer.frames()
+    there_and_back = b"".join(b"\0\4" + value.to_bytes(4) for value in (1_000, 10))
+    assert peer.feed(frame(Kind.SETTINGS, 0, payload=there_and_back)) == []
+    assert [len(sent.payload) for sent in peer.frames() if sent.kind == Kind.DATA] == [10]
+
+
 def test_waiting_streams_share_the_connections_window_in_turn() -> None:
     """A stream that got something goes to the end of the line."""
     peer = Peer()
@@ -198,15 +210,16 @@ def test_late_frames_of_a_stream_that_we_reset_are_ignored() -> None:
 
 
 def test_late_frames_of_a_stream_that_we_ended_are_ignored() -> None:
-    """The answer is complete before the request: RST_STREAM tells the peer, which may have sent more meanwhile."""
+    """We may end a stream while its client still talks: that must not cost the client its other streams."""
     peer = Peer()
     peer.headers(1)
     peer.headers(3)
-    peer.connection.sending.finish(1, trailers_only(12))
-    assert peer.message(b"late", 1) == []
-    assert peer.headers(1, [("x", "y")], end=True) == []
+    peer.connection.sending.finish(1, trailers(14))
+    assert peer.reset_codes() == [Code.NO_ERROR]
+    assert peer.data(prefixed(b"late"), 1) == []
+    assert peer.headers(1, [("grpc-late", "1")], end=True) == []
     assert peer.broken() is None
-    assert peer.message(b"one", 3) == [b"one"]
+    assert peer.message(b"on", 3) == [b"on"]
 
 
 def test_data_that_breaks_its_stream_uses_up_no_window_of_the_others() -> None:
@@ -253,6 +266,15 @@ def test_late_frames_must_be_well_formed(late: bytes, codes: list[Code]) -> None
     assert peer.reset_codes() == codes
 
 
+def test_padding_of_late_frames_is_judged_too() -> None:
+    """A frame that cannot be read breaks the connection, whatever its stream."""
+    peer = Peer()
+    peer.headers()
+    peer.connection.reset(1, Code.CANCEL)
+    peer.data(b"\x05", flags=PADDED)
+    assert peer.broken() == (Code.PROTOCOL_ERROR, "padding")
+
+
 def test_frames_after_the_peers_own_reset_break_the_connection() -> None:
     """It knows that the stream is closed, even if we had reset it first."""
     peer = Peer()
@@ -284,11 +306,50 @@ def test_fault_on_an_idle_stream_is_one_of_the_connection(data: bytes, code: Cod
     assert [sent.kind for sent in peer.frames()] == [Kind.GOAWAY]
 
 
-def test_host_that_differs_from_the_authority_breaks_the_stream() -> None:
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [(":method", "CONNECT"), (":authority", "a:1")],
+        [(":method", "CONNECT"), (":scheme", "http"), (":path", "/a/b")],
+        [(":method", "POST"), (":scheme", "http"), (":path", "/a/b"), ("x", "a\x7fb")],
+    ],
+)
+def test_requests_that_nobody_can_mean_break_the_stream(fields: list[tuple[str, str]]) -> None:
+    """CONNECT, whole or malformed, and a control character in a value."""
+    peer = Peer()
+    peer.headers(1, fields)
+    assert peer.reset_codes() == [Code.PROTOCOL_ERROR]
+    assert peer.broken() is None
+
+
+@pytest.mark.parametrize("flags", [0x24, 0x25, 0x20, 0x21])
+@pytest.mark.parametrize("opened", [False, True])
+def test_stream_that_depends_on_itself_is_reset(flags: int, *, opened: bool) -> None:
+    """However its header block is cut, and in trailers too (section 5.3.1 of RFC 7540, which h2spec tries)."""
+    peer = Peer()
+    if opened:
+        peer.headers()
+    block = encode([(name.encode(), value.encode()) for name, value in _post()])
+    peer.feed(frame(Kind.HEADERS, flags, stream=1, payload=b"\0\0\0\1\x0f" + block))
+    if not flags & 4:
+        peer.feed(frame(Kind.CONTINUATION, 4, stream=1))
+    assert peer.reset_codes() == [Code.PROTOCOL_ERROR]
+    assert peer.connection.streams == {}
+
+
+def test_nothing_is_kept_of_what_follows_a_refusal() -> None:
+    """A broken connection may live until its socket is closed; the rest of what was read is let go."""
+    peer = Peer()
+    peer.feed(frame(Kind.PUSH_PROMISE, 0, stream=1) + bytes(60_000))
+    assert peer.broken() is not None
+    assert peer.connection._intake._kept == b""
+
+
+def test_host_beside_another_or_another_authority_breaks_the_stream() -> None:
     """A request says once where it goes (section 8.3.1)."""
-    for host, codes in (("a:1", []), ("b:1", [Code.PROTOCOL_ERROR])):
+    for hosts, codes in ((["a:1"], []), (["b:1"], [Code.PROTOCOL_ERROR]), (["a:1", "a:1"], [Code.PROTOCOL_ERROR])):
         peer = Peer()
-        peer.headers(1, [*_post()[:3], (":authority", "a:1"), ("host", host)])
+        peer.headers(1, [*_post()[:3], (":authority", "a:1"), *(("host", host) for host in hosts)])
         assert peer.reset_codes() == codes
 
 

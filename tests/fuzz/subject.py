@@ -1,0 +1,131 @@
+"""The connection under test, fed in different ways that must not matter, and what it may hold at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from lbcontrol.http2.connection import Connection
+from lbcontrol.http2.events import Broken, Event, Message
+from lbcontrol.http2.fields import Fields
+from lbcontrol.http2.frames import FRAME_BYTES, HEAD_BYTES, PREFACE
+from lbcontrol.http2.grpc import PREFIX_BYTES
+from lbcontrol.http2.limits import Limits
+from lbcontrol.http2.sending import FORGOTTEN
+from tests.fuzz.inputs import FindingError
+
+NOW = 100.0
+MOST = 1_000
+"""Bytes of a message."""
+LIMITS = (
+    Limits(),
+    Limits(
+        streams=3,
+        stream_window=3_000,
+        connection_window=70_000,
+        header_block=500,
+        header_list=700,
+        fields=9,
+        field_value=60,
+        continuations=2,
+        settings_entries=3,
+        priorities=3,
+        window_updates=4,
+        empty_data=2,
+        glitches=3,
+        resets=(4.0, 1.0),
+        settings=(3.0, 0.5),
+        pings=(3.0, 0.5),
+    ),
+)
+"""The default limits, and narrow ones that short inputs reach; the first byte of an input chooses."""
+AFTERWARDS = b"\0\0\x08\x06\0\0\0\0\0 answer?"
+"""A PING."""
+
+
+def limits_of(data: bytes) -> Limits:
+    """Return the limits that an input asks for by its first byte."""
+    return LIMITS[data[0] & 1 if data else 0]
+
+
+def most(fields: Fields) -> int:
+    """Return how long a message may be."""
+    del fields
+    return MOST
+
+
+def connect(limits: Limits) -> Connection:
+    """Return a new connection."""
+    return Connection(limits, message_limit=most)
+
+
+def cuts(data: bytes, seed: int) -> Iterator[bytes]:
+    """Cut input anywhere; few pieces of long inputs, so that time goes into variety."""
+    widest = max((2, 9, 40, 300)[seed & 3], len(data) >> 5)
+    at, state = 0, seed
+    while at < len(data):
+        state = (state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
+        stop = at + 1 + (state >> 8) % widest
+        yield data[at:stop]
+        at = stop
+
+
+def frames(data: bytes) -> Iterator[bytes]:
+    """Cut input between frames, as a well-behaved client's writes would be."""
+    at = len(PREFACE) if data.startswith(PREFACE) else 0
+    if at:
+        yield data[:at]
+    while at < len(data):
+        stop = at + HEAD_BYTES + int.from_bytes(data[at : at + 3])
+        yield data[at:stop]
+        at = stop
+
+
+def told(limits: Limits, pieces: Iterable[bytes], *, short: bool = False) -> tuple[list[Event], bytes]:
+    """Return events and output for an input in pieces; ``short`` tries the fast path first, as the transport does."""
+    connection = connect(limits)
+    events: list[Event] = []
+    for piece in pieces:
+        whole = connection.whole_message(piece) if short else None
+        events += connection.receive(piece, now=NOW) if whole is None else (Message(*whole),)
+    written = connection.take()
+    check_held(connection, limits)
+    check_over(connection, events)
+    return events, written
+
+
+def check_over(connection: Connection, events: list[Event]) -> None:
+    """A refusal is the last thing that happens; nothing is processed after it."""
+    ends = [at for at, event in enumerate(events) if isinstance(event, Broken)]
+    if not ends:
+        return
+    if ends != [len(events) - 1]:
+        raise FindingError("an event follows Broken")
+    if connection.receive(AFTERWARDS, now=NOW) or connection.whole_message(AFTERWARDS) or connection.take():
+        raise FindingError("something is processed after Broken")
+
+
+def check_held(connection: Connection, limits: Limits) -> None:
+    """Everything kept for the peer stays within its limit."""
+    block = connection._block
+    table = connection._blocks._decoder.header_table
+    sending = connection.sending
+    bounds = {
+        "input": (len(connection._intake._kept), HEAD_BYTES + FRAME_BYTES),
+        "block": (block.size if block else 0, limits.header_block + FRAME_BYTES),
+        "parts of a block": (len(block.parts) if block else 0, limits.continuations + 2),
+        "header table": (table._current_size, 4_096),
+        "streams": (len(connection.streams), limits.streams),
+        "forgotten streams": (len(sending.forgotten), FORGOTTEN),
+        "waiting streams": (len(sending._waiting), limits.streams),
+        "events": (len(connection._events), 0),
+    }
+    for stream in connection.streams.values():
+        kept = 0 if stream.refused else PREFIX_BYTES + MOST
+        bounds[f"message of stream {stream.id}"] = (len(stream.assembly._kept), kept)
+        if stream.receivable + stream.credit > limits.stream_window or stream.credit < 0:
+            raise FindingError(f"window of stream {stream.id}: {stream.receivable} + {stream.credit}")
+    for what, (held, bound) in bounds.items():
+        if held > bound:
+            raise FindingError(f"{what}: {held} held, {bound} allowed")
+    if not connection._broken and connection._receivable + connection._credit != limits.connection_window:
+        raise FindingError("bytes of the connection's window are lost")

@@ -1,0 +1,114 @@
+"""The harness finds what it is there to find: the code is broken on purpose, and a few thousand inputs show it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from lbcontrol.http2 import connection, fields, grpc
+from lbcontrol.http2.connection import Connection
+from lbcontrol.http2.errors import ConnectionFaultError
+from lbcontrol.http2.grpc import Assembly
+from lbcontrol.http2.sending import Sending
+from lbcontrol.http2.streams import Stream
+from tests.fuzz.runner import run
+
+INPUTS = 20_000
+
+
+def late_frames_end_the_connection(patch: pytest.MonkeyPatch) -> None:
+    """Streams that we reset are forgotten at once."""
+    patch.setattr(Sending, "forget", Sending.drop)
+
+
+def window_is_not_given_back(patch: pytest.MonkeyPatch) -> None:
+    """The connection's window only shrinks."""
+    patch.setattr(Connection, "_give_back_connection", lambda self, size: None)
+
+
+def stream_window_is_not_kept(patch: pytest.MonkeyPatch) -> None:
+    """A peer may send more on a stream than it was told."""
+    give_back = Connection._give_back
+
+    def generous(self: Connection, stream: Stream, size: int) -> None:
+        give_back(self, stream, size)
+        stream.receivable += size
+
+    patch.setattr(Connection, "_give_back", generous)
+
+
+def more_is_sent_than_the_peer_takes(patch: pytest.MonkeyPatch) -> None:
+    """Each WINDOW_UPDATE counts twice."""
+    widen = Sending.widen
+    patch.setattr(Sending, "widen", lambda self, stream, amount: widen(self, stream, amount * 2))
+
+
+def fast_path_skips_a_limit(patch: pytest.MonkeyPatch) -> None:
+    """A message beyond its limit is taken when it comes in one frame."""
+    patch.setattr(Assembly, "takes", lambda self, length: True)
+
+
+def refusal_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """What follows a GOAWAY is taken in."""
+    end = Connection._break
+
+    def forgetful(self: Connection, fault: ConnectionFaultError) -> None:
+        end(self, fault)
+        self._broken = False
+
+    patch.setattr(Connection, "_break", forgetful)
+
+
+def exception_escapes(patch: pytest.MonkeyPatch) -> None:
+    """Padding is taken off unseen."""
+    patch.setattr(connection, "unpadded", lambda payload: payload[1 : len(payload) - payload[0]])
+
+
+def names_may_be_upper_case(patch: pytest.MonkeyPatch) -> None:
+    """Only h2 and the RFC know better."""
+    patch.setattr(fields, "_NAME", re.compile(rb"[!#-9;-~]+"))
+
+
+def number_is_written_wrong(patch: pytest.MonkeyPatch) -> None:
+    """Strings of 127 bytes and more get a wrong length."""
+    patch.setattr(fields, "_integer", lambda value, prefix, *, first: bytes((first | value & 127,)))
+
+
+def any_text_is_base64(patch: pytest.MonkeyPatch) -> None:
+    """Metadata is decoded as far as it goes."""
+    patch.setattr(grpc, "_BASE64", re.compile(rb"(?s:.*)"))
+
+
+def refused_message_takes_others_along(patch: pytest.MonkeyPatch) -> None:
+    """All messages of a frame or none."""
+    feed = Assembly.feed
+    patch.setattr(Assembly, "feed", lambda self, payload, *, now: list(feed(self, payload, now=now)))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("f1", late_frames_end_the_connection),
+        ("f1", window_is_not_given_back),
+        ("f1", fast_path_skips_a_limit),
+        ("f1", refusal_is_forgotten),
+        ("f2", stream_window_is_not_kept),
+        ("f2", more_is_sent_than_the_peer_takes),
+        ("f2", exception_escapes),
+        ("f2", names_may_be_upper_case),
+        ("f3", names_may_be_upper_case),
+        ("f3", number_is_written_wrong),
+        ("f4", any_text_is_base64),
+        ("f4", refused_message_takes_others_along),
+    ],
+)
+def test_damage_is_found(
+    monkeypatch: pytest.MonkeyPatch, name: str, damage: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    """Each fault shows in one of the first inputs of a seed."""
+    damage(monkeypatch)
+    report = run(name, seed=1, count=INPUTS, seconds=40.0, most=1)
+    print(f"found after {report.inputs} inputs: {next(iter(report.findings), 'nothing')[:100]}")
+    assert report.findings
