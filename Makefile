@@ -1,9 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo lint types layers proto proto-check docs interop bench-fanout lock fmt clean
+.PHONY: help setup check test demo lint types layers proto proto-check docs interop bench-fanout bench-h2spec lock fmt clean
 BIN := .venv/bin
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## makes .venv with everything in it; instant when nothing changed
 	@scripts/setup
@@ -40,6 +40,9 @@ interop: setup ## real clients against the real control plane
 
 bench-fanout: setup ## what pushes and load reports cost, beside other servers; ARGS="push-1k burst --passes 3"
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)
+
+bench-h2spec: setup ## cases of h2spec that other servers pass; ARGS="envoy grpc-go"
+	@$(BIN)/python -m benchmarks.h2spec $(ARGS)
 
 lock: setup ## writes requirements/*.lock anew; make lock ARGS=--upgrade takes the newest versions
 	@scripts/lock $(ARGS)

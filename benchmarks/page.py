@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.fanout.report import gates, intro_of_configs, tables
+from benchmarks.fanout.report import configurations, gates, table, tables
 from benchmarks.results import Results, facts
 
 PAGE = """# Performance
@@ -33,6 +34,12 @@ What was set as a goal before it was measured. *Value* is lbcontrol on http2, as
 
 {gates}
 
+## HTTP/2 conformance
+
+Cases of h2spec 2.2.1 that pass, each server asked in the same way; nothing is skipped where no number says so.
+
+{h2spec}
+
 ## Configurations
 
 Rows not listed here were measured with the defaults.
@@ -50,6 +57,22 @@ def page(results: Results) -> str:
     return PAGE.format(
         tables=tables(results),
         gates=gates(results),
-        configs=intro_of_configs(Path(__file__).parent / "fanout" / "configs"),
+        h2spec=_h2spec(results),
+        configs=configurations(Path(__file__).parent / "fanout" / "configs"),
         facts="\n".join(f"- {name}: {value}" for name, value in facts().items()),
     )
+
+
+def _h2spec(results: Results) -> str:
+    lines = []
+    for server, row in sorted(results.rows("h2spec", "cases").items(), key=lambda item: str(item[1])):
+        if isinstance(row, str):
+            lines.append([server, f"NOT RUN: {row}", "", ""])
+        else:
+            lines.append([server, _passed(row["plain"]), _passed(row["strict"]), row["date"]])
+    return table(["server", "passed", "with --strict", "measured"], lines)
+
+
+def _passed(counts: Mapping[str, int]) -> str:
+    skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    return f"{counts['passed']} of {counts['cases']}{skipped}"

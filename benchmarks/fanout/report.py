@@ -118,7 +118,7 @@ def _gate(scenario: Scenario, gate: Gate, found: dict[str, float], rows: Rows) -
     return [scenario.title, gate.key.replace("_", " "), limit, goal, shown, met]
 
 
-def intro_of_configs(folder: Path) -> str:
+def configurations(folder: Path) -> str:
     """Return the files that lbcontrol was started with, as they are."""
     texts = [(path.name, path.read_text().strip()) for path in sorted(folder.glob("*.yaml"))]
     return "\n\n".join(f"`benchmarks/fanout/configs/{name}`:\n```yaml\n{text}\n```" for name, text in texts)

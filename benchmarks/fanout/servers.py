@@ -23,7 +23,11 @@ CACHE = Path.home() / ".cache" / "lbcontrol-benchmarks"
 NOT_SUPPORTED = "LB107"
 """What ``lbcontrol serve`` says of a key that has no effect yet."""
 MESSAGE_BYTES = 49
-"""Of an endpoint on the wire, for raw C when nothing else has been measured: the same bytes as lbcontrol sends."""
+"""Of an endpoint on the wire, for raw C: as many as lbcontrol sends."""
+CLASS_BYTES = 24.7
+"""The same in a long list, where endpoints share localities."""
+LONG = 500
+"""Endpoints beyond which they do."""
 
 
 class NotRunError(Exception):
@@ -108,13 +112,14 @@ def _start(plane: ControlPlane) -> None:
 def _started(words: list[str], port: int) -> Iterator[Target]:
     with subprocess.Popen(words) as process:
         try:
-            wait_until(lambda: _is_open(port + 1), what="the peer's ports")
+            wait_until(lambda: is_open(port + 1), what="the peer's ports")
             yield Target(port, process.pid, f"http://127.0.0.1:{port + 1}/")
         finally:
             process.kill()
 
 
-def _is_open(port: int) -> bool:
+def is_open(port: int) -> bool:
+    """Whether somebody listens."""
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
@@ -136,7 +141,8 @@ def _go(cache: str, scenario: Scenario) -> Iterator[Target]:
 @contextlib.contextmanager
 def _raw(scenario: Scenario) -> Iterator[Target]:
     port = free_port()
-    with _started([built("raw"), str(port), str(scenario.endpoints * MESSAGE_BYTES)], port) as target:
+    size = round(scenario.endpoints * (CLASS_BYTES if scenario.endpoints > LONG else MESSAGE_BYTES))
+    with _started([built("raw"), str(port), str(size)], port) as target:
         yield target
 
 

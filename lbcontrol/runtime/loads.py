@@ -78,14 +78,16 @@ class LoadWindow:
         self._expire()
         peer, service = testimony.peer, testimony.service
         voice = (service, peer.identity.name, peer.host)
-        if voice in self._kept:
-            self._drop(voice)
         count = len(testimony.samples)
-        if self._voices[service] >= self._limits.voices:
+        before = self._kept.pop(voice, None)
+        if before is not None:
+            self._samples -= len(before.samples)
+        elif self._voices[service] >= self._limits.voices:
             self.refused("voices", count)
             return
+        else:
+            self._voices[service] += 1
         self._kept[voice] = testimony
-        self._voices[service] += 1
         self._samples += count
         self._stored[testimony.protocol].inc(count)
         while self._samples > self._limits.samples:

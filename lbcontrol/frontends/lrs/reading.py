@@ -7,9 +7,9 @@ it, reports by endpoint. Counts are of one interval: requests that ended, well o
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from lbcontrol.frontends.native_ports import LoadSample, NativeLimits
@@ -18,6 +18,8 @@ from lbcontrol.model.errors import InvalidRequestError
 from lbcontrol.model.findings import Finding
 
 NANOS = 1e-9
+NOTHING: Mapping[str, float] = MappingProxyType({})
+"""Named metrics of a sample that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,35 +70,41 @@ def interval_of(stats: Any) -> float:
 
 
 def samples_of(
-    stats: Any, addresses: Mapping[str, Address], *, refused: Counter[str], limits: NativeLimits
+    stats: Any, interval: float, *, addresses: Mapping[str, Address], refused: list[str], limits: NativeLimits
 ) -> tuple[LoadSample, ...]:
-    """Return the good samples of a cluster; the others are counted in ``refused`` by reason.
+    """Return the good samples of a cluster.
 
     Args:
         stats: ClusterStats.
+        interval: Seconds that its counts cover, as it says.
         addresses: What the reporter was assigned, by address as text.
-        refused: One more for each sample that is dropped.
+        refused: Gets the reason of each sample that is dropped.
         limits: Of one sample.
     """
-    interval = interval_of(stats)
-    found: dict[Address, LoadSample] = {}
+    found: dict[str, LoadSample] = {}
+    sane = 0.0 < interval < math.inf
     for key, counts, utilization in _entries(stats):
         address = addresses.get(key)
+        failed = counts.total_error_requests
+        ended = counts.total_successful_requests + failed
+        metrics = counts.load_metric_stats
         if address is None:
-            refused["not_assigned"] += 1
-        elif address in found:
-            refused["duplicate"] += 1
-        elif reason := _refusal(counts, utilization, interval=interval, limits=limits):
-            refused[reason] += 1
+            refused.append("not_assigned")
+        elif key in found:
+            refused.append("duplicate")
+        elif not sane or ended > limits.rate * interval:
+            refused.append("out_of_range")
+        elif (utilization or metrics) and (reason := _refusal(utilization or 0.0, metrics, limits)):
+            refused.append(reason)
         else:
-            failed = counts.total_error_requests
-            found[address] = LoadSample(
+            found[key] = LoadSample(
                 address,
-                rps=(counts.total_successful_requests + failed) / interval,
-                eps=failed / interval,
-                utilization=utilization,
-                in_flight=counts.total_requests_in_progress,
-                named={one.metric_name: _mean(one) for one in counts.load_metric_stats},
+                ended / interval,
+                failed / interval,
+                utilization,
+                None,
+                counts.total_requests_in_progress,
+                {one.metric_name: _mean(one) for one in metrics} if metrics else NOTHING,
             )
     return tuple(found.values())
 
@@ -116,16 +124,10 @@ def _entries(stats: Any) -> Iterator[tuple[str, Any, float | None]]:
             yield place.locality.sub_zone, place, _utilization(place)
 
 
-def _refusal(counts: Any, utilization: float | None, *, interval: float, limits: NativeLimits) -> str:
-    """Return the reason why a sample is dropped; empty when it is good."""
-    ended = counts.total_successful_requests + counts.total_error_requests
-    if not 0.0 < interval < math.inf or ended > limits.rate * interval:
+def _refusal(utilization: float, metrics: Any, limits: NativeLimits) -> str:
+    """Return the reason why measured values are dropped; empty when they are good."""
+    if not 0.0 <= utilization <= limits.utilization:
         return "out_of_range"
-    if utilization is not None and not 0.0 <= utilization <= limits.utilization:
-        return "out_of_range"
-    metrics = counts.load_metric_stats
-    if not metrics:
-        return ""
     if len(metrics) > limits.named_metrics or any(
         len(one.metric_name.encode()) > limits.named_metric_bytes for one in metrics
     ):

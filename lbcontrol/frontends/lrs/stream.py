@@ -154,19 +154,19 @@ class LoadStatsStream:
     def _store(self, request: Any, profile: ClientProfile, *, now: float) -> None:
         """Hand over a report's good samples; count the others."""
         parts = self._parts
-        refused: Counter[str] = Counter()
+        refused: list[str] = []
         for stats in request.cluster_stats:
             decision = parts.directory.decision(stats.cluster_name)
             if decision is None or not self._may_read(decision):  # Unknown and forbidden look alike.
-                refused["not_assigned"] += len(stats.upstream_locality_stats)
+                refused += ["not_assigned"] * len(stats.upstream_locality_stats)
                 continue
-            addresses = self._assigned.addresses(decision, profile)
-            good = samples_of(stats, addresses, refused=refused, limits=parts.limits.samples)
+            addresses, interval = self._assigned.addresses(decision, profile), interval_of(stats)
+            good = samples_of(stats, interval, addresses=addresses, refused=refused, limits=parts.limits.samples)
             if good:
-                told = LoadTestimony(self._peer, decision.service, interval_of(stats), now, good, PROTOCOL)
-                parts.loads.store(told)
-        for reason, count in refused.items():
-            parts.loads.refused(reason, count)
+                parts.loads.store(LoadTestimony(self._peer, decision.service, interval, now, good, PROTOCOL))
+        if refused:
+            for reason, count in Counter(refused).items():
+                parts.loads.refused(reason, count)
 
     def _flush(self) -> None:
         if self._outlet is None:
