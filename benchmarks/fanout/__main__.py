@@ -85,15 +85,13 @@ def main() -> None:
     if unknown := set(given.scenarios) - set(known):
         parser.error(f"{', '.join(sorted(unknown))}: wanted {', '.join(known)}")
     built("generator")
-    results = Results.read()
     for scenario in SCENARIOS:
         if given.scenarios and scenario.name not in given.scenarios:
             continue
         words = given.servers or [""]
         servers = [name for name in scenario.servers if any(word in name for word in words)]
         rows = run(scenario, servers, passes=given.passes or scenario.passes, rounds=given.rounds or scenario.rounds)
-        results.merge("fanout", scenario.name, rows)
-        results.write()  # What is measured is kept, however the next one ends.
+        results = Results.keep("fanout", scenario.name, rows)  # At once, however the next one ends.
         print(show(scenario, results.rows("fanout", scenario.name)))
 
 
