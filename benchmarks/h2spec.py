@@ -71,7 +71,7 @@ def started(words: list[str], port: int) -> Iterator[int]:
 def grpc_go() -> Iterator[int]:
     """The Go peer of the fan-out benchmark."""
     port = free_port()
-    with started([built("gopeer"), "-port", str(port)], port) as found:
+    with started([str(built("gopeer")), "-port", str(port)], port) as found:
         yield found
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from benchmarks.fanout.report import show
 from benchmarks.fanout.scenarios import RAW, SCENARIOS, Scenario
-from benchmarks.fanout.servers import CACHE, SERVERS, NotRunError, built
+from benchmarks.fanout.servers import SERVERS, NotRunError, built
 from benchmarks.results import Results, stamp
 
 Found = dict[str, float]
@@ -37,7 +37,7 @@ def measure(server: str, scenario: Scenario, rounds: int) -> Found:
     with SERVERS[server](scenario) as target:
         flags |= {"port": target.port, "trigger": target.trigger, "pid": target.pid}
         words = [f"-{key}={value}" for key, value in flags.items()]
-        done = subprocess.run([CACHE / "generator", *words], capture_output=True, text=True, check=False)
+        done = subprocess.run([built("generator"), *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotRunError(done.stderr.strip() or f"the generator ended with {done.returncode}")
     if done.stderr:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 import shutil
 import socket
 import subprocess
@@ -44,22 +46,25 @@ class Target:
     """URL that makes changes."""
 
 
-def built(name: str) -> str:
-    """Build a Go program or a C file of this folder; returns its path.
+def built(name: str) -> Path:
+    """Build a Go program or a C file of this folder, unless the same sources were built before.
 
     Raises:
         NotRunError: there is no compiler.
     """
+    sources = sorted((HERE / name).iterdir()) if name != "raw" else [HERE / "raw.c"]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    path = CACHE / f"{name}-{digest}"  # Checkouts with other sources share the folder.
+    if path.exists():
+        return path
     tool = "cc" if name == "raw" else "go"
     if shutil.which(tool) is None:
         raise NotRunError(f"{tool} is missing")
     CACHE.mkdir(parents=True, exist_ok=True)
-    path = CACHE / name
-    if name == "raw":
-        subprocess.run(["cc", "-O2", "-o", path, HERE / "raw.c"], check=True)
-    else:
-        subprocess.run(["go", "build", "-trimpath", "-o", path, "."], cwd=HERE / name, check=True)
-    return str(path)
+    fresh = path.with_suffix(f".{os.getpid()}")
+    words = ["cc", "-O2", "-o", fresh, "raw.c"] if name == "raw" else ["go", "build", "-trimpath", "-o", fresh, "."]
+    subprocess.run(words, cwd=HERE if name == "raw" else HERE / name, check=True)
+    return fresh.rename(path)
 
 
 def certificate(folder: Path) -> None:
@@ -128,7 +133,7 @@ def is_open(port: int) -> bool:
 def _go(cache: str, scenario: Scenario) -> Iterator[Target]:
     """A server on go-control-plane."""
     port = free_port()
-    words = [built("gopeer"), "-cache", cache, "-port", str(port)]
+    words = [str(built("gopeer")), "-cache", cache, "-port", str(port)]
     words += ["-services", str(scenario.services), "-endpoints", str(scenario.endpoints)]
     with tempfile.TemporaryDirectory() as home:
         if scenario.tls:
@@ -142,7 +147,7 @@ def _go(cache: str, scenario: Scenario) -> Iterator[Target]:
 def _raw(scenario: Scenario) -> Iterator[Target]:
     port = free_port()
     size = round(scenario.endpoints * (CLASS_BYTES if scenario.endpoints > LONG else MESSAGE_BYTES))
-    with _started([built("raw"), str(port), str(size)], port) as target:
+    with _started([str(built("raw")), str(port), str(size)], port) as target:
         yield target
 
 
