@@ -62,7 +62,9 @@ def built(name: str) -> Path:
         raise NotRunError(f"{tool} is missing")
     CACHE.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(f".{os.getpid()}")
-    words = ["cc", "-O2", "-o", fresh, "raw.c"] if name == "raw" else ["go", "build", "-trimpath", "-o", fresh, "."]
+    words = ["cc", "-O2", "-o", str(fresh), "raw.c"]
+    if name != "raw":
+        words = ["go", "build", "-trimpath", "-o", str(fresh), "."]
     subprocess.run(words, cwd=HERE if name == "raw" else HERE / name, check=True)
     return fresh.rename(path)
 
