@@ -1,11 +1,15 @@
-"""docs/reference/performance.md."""
+"""docs/reference/performance.md, made of performance.json beside it.
+
+Run: python -m benchmarks.page, where the JSON was merged by hand; every benchmark writes the page by itself.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.fanout.report import gates, intro_of_configs, tables
-from benchmarks.results import Results, facts
+from benchmarks.fanout.report import configurations, gates, table, tables
+from benchmarks.results import REFERENCE, Results
 
 PAGE = """# Performance
 
@@ -22,16 +26,24 @@ nothing but write the same number of bytes to every socket and throw away what c
 times from before the change is asked for until the first and the last stream have it; lbcontrol watches a file, so that
 up to 0.35 s of both is its look at the file, which *first to last* leaves out. Reading the changed file is part of
 lbcontrol's CPU. *Storm* is the time in which all connect and have every first answer, *memory* the resident memory per
-connection after that, in KiB, *RSS* that of the process in the end, in MiB.
+connection after that, in KiB, *RSS* that of the process in the end, in MiB. Lists of more than 500 endpoints are told
+in weight classes, which is why lbcontrol's message is the smaller one there; raw C sends as many bytes as lbcontrol.
 
 The generator runs on the same cores as the server, and whatever else the machine does at the time is in the numbers:
-compare rows of one scenario, not scenarios. *Load* is the load average over 1 minute when the row was finished.
+compare rows of one scenario, not scenarios. The last column has the commit and the load average over 1 minute when the
+row was finished.
 
 ## Gates
 
 What was set as a goal before it was measured. *Value* is lbcontrol on http2, as a share where another server is named.
 
 {gates}
+
+## HTTP/2 conformance
+
+Cases of h2spec 2.2.1 that pass, each server asked in the same way; nothing is skipped where no number says so.
+
+{h2spec}
 
 ## Configurations
 
@@ -50,6 +62,26 @@ def page(results: Results) -> str:
     return PAGE.format(
         tables=tables(results),
         gates=gates(results),
-        configs=intro_of_configs(Path(__file__).parent / "fanout" / "configs"),
-        facts="\n".join(f"- {name}: {value}" for name, value in facts().items()),
+        h2spec=_h2spec(results),
+        configs=configurations(Path(__file__).parent / "fanout" / "configs"),
+        facts="\n".join(f"- {name}: {value}" for name, value in results.machine.items()),
     )
+
+
+def _h2spec(results: Results) -> str:
+    lines = []
+    for server, row in sorted(results.rows("h2spec", "cases").items(), key=lambda item: str(item[1])):
+        if isinstance(row, str):
+            lines.append([server, f"NOT RUN: {row}", "", ""])
+        else:
+            lines.append([server, _passed(row["plain"]), _passed(row["strict"]), row["date"]])
+    return table(["server", "passed", "with --strict", "measured"], lines)
+
+
+def _passed(counts: Mapping[str, int]) -> str:
+    skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    return f"{counts['passed']} of {counts['cases']}{skipped}"
+
+
+if __name__ == "__main__":
+    (REFERENCE / "performance.md").write_text(page(Results.read()))

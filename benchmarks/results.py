@@ -23,37 +23,43 @@ GO_MODULES = ("github.com/envoyproxy/go-control-plane", "google.golang.org/grpc"
 class Results:
     """Rows by benchmark, scenario and subject."""
 
-    def __init__(self, found: dict[str, dict[str, dict[str, Any]]], folder: Path) -> None:
-        """Keep what was found and where it is written."""
+    def __init__(self, found: dict[str, dict[str, dict[str, Any]]]) -> None:
+        """Show what was found."""
         self._found = found
-        self._folder = folder
 
     @classmethod
     def read(cls, folder: Path = REFERENCE) -> Results:
         """Return what earlier runs found."""
         path = folder / "performance.json"
-        return cls(json.loads(path.read_text()) if path.exists() else {}, folder)
+        return cls(json.loads(path.read_text()) if path.exists() else {})
 
     def rows(self, benchmark: str, scenario: str) -> Mapping[str, Any]:
         """Return the rows of a scenario by subject."""
         return self._found.get(benchmark, {}).get(scenario, {})
 
-    def merge(self, benchmark: str, scenario: str, rows: Mapping[str, Any]) -> None:
-        """Replace the rows of these subjects."""
-        self._found.setdefault(benchmark, {}).setdefault(scenario, {}).update(rows)
+    @property
+    def machine(self) -> Mapping[str, str]:
+        """Machine and versions of the last run."""
+        return self._found.get("machine", {}).get("facts", {})
 
-    def write(self) -> None:
-        """Write JSON and page."""
+    @classmethod
+    def keep(cls, benchmark: str, scenario: str, rows: Mapping[str, Any], *, folder: Path = REFERENCE) -> Results:
+        """Replace the rows of these subjects in JSON and page, whoever wrote them meanwhile; return all."""
         from benchmarks.page import page  # It shows what is kept here.
 
-        text = json.dumps(self._found, indent=1, sort_keys=True)
-        (self._folder / "performance.json").write_text(text + "\n")
-        (self._folder / "performance.md").write_text(page(self))
+        results = cls.read(folder)
+        found = results._found  # noqa: SLF001  its own
+        found.setdefault(benchmark, {}).setdefault(scenario, {}).update(rows)
+        found["machine"] = {"facts": facts()}
+        (folder / "performance.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        (folder / "performance.md").write_text(page(results))
+        return results
 
 
 def stamp() -> dict[str, Any]:
-    """Return when this was measured, and how busy the machine was."""
-    return {"date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), "load": [round(one, 1) for one in os.getloadavg()]}
+    """Return when this was measured, of which commit, and how busy the machine was."""
+    load = [round(one, 1) for one in os.getloadavg()]
+    return {"date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), "commit": _commit(), "load": load}
 
 
 def facts() -> dict[str, str]:
@@ -65,7 +71,7 @@ def facts() -> dict[str, str]:
     return {
         "Machine": f"{os.cpu_count()} cores, {cpu[1] if cpu else '?'}, {int(memory[1]) >> 20 if memory else '?'} GiB",
         "System": f"Linux {platform.release()}, Python {platform.python_version()}, {_go()}, {_cc()}",
-        "Versions": f"lbcontrol {__version__} at {_commit()}, grpcio {version('grpcio')}, "
+        "Versions": f"lbcontrol {__version__}, grpcio {version('grpcio')}, "
         + ", ".join(f"{name.rpartition('/')[2]} {one[1]}" for name, one in found.items() if one),
     }
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from benchmarks.fanout.report import show
 from benchmarks.fanout.scenarios import RAW, SCENARIOS, Scenario
-from benchmarks.fanout.servers import CACHE, SERVERS, NotRunError, built
+from benchmarks.fanout.servers import SERVERS, NotRunError, built
 from benchmarks.results import Results, stamp
 
 Found = dict[str, float]
@@ -37,7 +37,7 @@ def measure(server: str, scenario: Scenario, rounds: int) -> Found:
     with SERVERS[server](scenario) as target:
         flags |= {"port": target.port, "trigger": target.trigger, "pid": target.pid}
         words = [f"-{key}={value}" for key, value in flags.items()]
-        done = subprocess.run([CACHE / "generator", *words], capture_output=True, text=True, check=False)
+        done = subprocess.run([built("generator"), *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotRunError(done.stderr.strip() or f"the generator ended with {done.returncode}")
     if done.stderr:
@@ -85,15 +85,13 @@ def main() -> None:
     if unknown := set(given.scenarios) - set(known):
         parser.error(f"{', '.join(sorted(unknown))}: wanted {', '.join(known)}")
     built("generator")
-    results = Results.read()
     for scenario in SCENARIOS:
         if given.scenarios and scenario.name not in given.scenarios:
             continue
         words = given.servers or [""]
         servers = [name for name in scenario.servers if any(word in name for word in words)]
         rows = run(scenario, servers, passes=given.passes or scenario.passes, rounds=given.rounds or scenario.rounds)
-        results.merge("fanout", scenario.name, rows)
-        results.write()  # What is measured is kept, however the next one ends.
+        results = Results.keep("fanout", scenario.name, rows)  # At once, however the next one ends.
         print(show(scenario, results.rows("fanout", scenario.name)))
 
 

@@ -9,6 +9,10 @@ from typing import Any
 from benchmarks.fanout.scenarios import GO_LOADS, HTTP2, LINEAR, RAW, SCENARIOS, Gate, Scenario
 from benchmarks.results import Results
 
+HANDSHAKE_MS = 0.33
+"""CPU of one TLS 1.3 handshake at the server, as measured before there was a server."""
+HANDSHAKE_SLACK = 1.5
+
 Rows = Mapping[str, Any]
 Cell = Callable[[dict[str, float], Rows], str]
 
@@ -32,6 +36,7 @@ PUSH: Mapping[str, Cell] = {
     "message, bytes": _figure("message_bytes"),
     "first, ms": _figure("first_ms"),
     "last, ms": _figure("last_ms"),
+    "of linear's": _share("last_ms", LINEAR),
     "first to last, ms": _figure("first_to_last_ms"),
     "storm, ms": _figure("storm_ms"),
     "memory": _figure("rss_kib_per_connection", 1),
@@ -82,9 +87,9 @@ def show(scenario: Scenario, rows: Rows) -> str:
             lines.append([server, f"NOT RUN: {row}", *[""] * len(columns)])
             continue
         cells = [cell(_found(row), rows) for cell in columns.values()]
-        lines.append([server, *cells, f"{row['date']}, {row['load'][0]}"])
+        lines.append([server, *cells, f"{row['date']}, {row.get('commit', '?')}, {row['load'][0]}"])
     note = f" (benchmarks/fanout/configs/{scenario.config})" if scenario.config else ""
-    return f"### {scenario.title}{note}\n\n" + table(["server", *columns, "measured, load"], lines)
+    return f"### {scenario.title}{note}\n\n" + table(["server", *columns, "measured, commit, load"], lines)
 
 
 def tables(results: Results) -> str:
@@ -104,7 +109,12 @@ def gates(results: Results) -> str:
     for scenario in SCENARIOS:
         rows = results.rows("fanout", scenario.name)
         found = _found(rows.get(HTTP2))
-        lines += [_gate(scenario, gate, found, rows) for gate in scenario.gates if found]
+        if not found:
+            continue
+        lines += [_gate(scenario, gate, found, rows) for gate in scenario.gates]
+        if scenario.plain:
+            plain = _found(results.rows("fanout", scenario.plain).get(HTTP2))
+            lines.append(_handshakes(scenario, found, plain))
     return table(["scenario", "figure", "at most", "goal", "value", "met"], lines)
 
 
@@ -118,7 +128,16 @@ def _gate(scenario: Scenario, gate: Gate, found: dict[str, float], rows: Rows) -
     return [scenario.title, gate.key.replace("_", " "), limit, goal, shown, met]
 
 
-def intro_of_configs(folder: Path) -> str:
+def _handshakes(scenario: Scenario, found: dict[str, float], plain: dict[str, float]) -> list[str]:
+    """Return how the CPU of a storm over TLS stands to what it should be: that in plaintext, and the handshakes."""
+    expected = plain.get("storm_cpu_ms", 0.0) + scenario.connections * HANDSHAKE_MS
+    sum_ = f"{plain.get('storm_cpu_ms', 0.0):,.0f} + {scenario.connections:,} x {HANDSHAKE_MS} = {expected:,.0f} ms"
+    value = found["storm_cpu_ms"]
+    met = "yes" if value <= HANDSHAKE_SLACK * expected else "**no**"
+    return [scenario.title, "storm cpu ms", f"{HANDSHAKE_SLACK} of {sum_}", "", f"{value:,.0f}", met]
+
+
+def configurations(folder: Path) -> str:
     """Return the files that lbcontrol was started with, as they are."""
     texts = [(path.name, path.read_text().strip()) for path in sorted(folder.glob("*.yaml"))]
     return "\n\n".join(f"`benchmarks/fanout/configs/{name}`:\n```yaml\n{text}\n```" for name, text in texts)

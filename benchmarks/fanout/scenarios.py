@@ -51,6 +51,8 @@ class Scenario:
     config: str = ""
     """File of configs/ that lbcontrol is started with."""
     tls: bool = False
+    plain: str = ""
+    """The same load in plaintext, for what handshakes may cost."""
     rounds: int = 10
     passes: int = 1
     """How often the servers take turns."""
@@ -149,6 +151,7 @@ SCENARIOS = (
         "1,000 connections, 100 endpoints, TLS",
         (HTTP2, LINEAR),
         tls=True,
+        plain="push-1k",
         config="tls.yaml",
         gates=(CPU[0], Gate("rss_kib_per_connection", 25.0), Gate("failures", 0)),
     ),
@@ -158,6 +161,7 @@ SCENARIOS = (
         (HTTP2, LINEAR),
         connections=10_000,
         tls=True,
+        plain="push-10k",
         rounds=4,
         config="tls.yaml",
         gates=(CPU[0], LAST, Gate("rss_kib_per_connection", 25.0), Gate("failures", 0)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 import shutil
 import socket
 import subprocess
@@ -23,7 +25,11 @@ CACHE = Path.home() / ".cache" / "lbcontrol-benchmarks"
 NOT_SUPPORTED = "LB107"
 """What ``lbcontrol serve`` says of a key that has no effect yet."""
 MESSAGE_BYTES = 49
-"""Of an endpoint on the wire, for raw C when nothing else has been measured: the same bytes as lbcontrol sends."""
+"""Of an endpoint on the wire, for raw C: as many as lbcontrol sends."""
+CLASS_BYTES = 24.7
+"""The same in a long list, where endpoints share localities."""
+LONG = 500
+"""Endpoints beyond which they do."""
 
 
 class NotRunError(Exception):
@@ -40,22 +46,27 @@ class Target:
     """URL that makes changes."""
 
 
-def built(name: str) -> str:
-    """Build a Go program or a C file of this folder; returns its path.
+def built(name: str) -> Path:
+    """Build a Go program or a C file of this folder, unless the same sources were built before.
 
     Raises:
         NotRunError: there is no compiler.
     """
+    sources = sorted((HERE / name).iterdir()) if name != "raw" else [HERE / "raw.c"]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    path = CACHE / f"{name}-{digest}"  # Checkouts with other sources share the folder.
+    if path.exists():
+        return path
     tool = "cc" if name == "raw" else "go"
     if shutil.which(tool) is None:
         raise NotRunError(f"{tool} is missing")
     CACHE.mkdir(parents=True, exist_ok=True)
-    path = CACHE / name
-    if name == "raw":
-        subprocess.run(["cc", "-O2", "-o", path, HERE / "raw.c"], check=True)
-    else:
-        subprocess.run(["go", "build", "-trimpath", "-o", path, "."], cwd=HERE / name, check=True)
-    return str(path)
+    fresh = path.with_suffix(f".{os.getpid()}")
+    words = ["cc", "-O2", "-o", str(fresh), "raw.c"]
+    if name != "raw":
+        words = ["go", "build", "-trimpath", "-o", str(fresh), "."]
+    subprocess.run(words, cwd=HERE if name == "raw" else HERE / name, check=True)
+    return fresh.rename(path)
 
 
 def certificate(folder: Path) -> None:
@@ -108,13 +119,14 @@ def _start(plane: ControlPlane) -> None:
 def _started(words: list[str], port: int) -> Iterator[Target]:
     with subprocess.Popen(words) as process:
         try:
-            wait_until(lambda: _is_open(port + 1), what="the peer's ports")
+            wait_until(lambda: is_open(port + 1), what="the peer's ports")
             yield Target(port, process.pid, f"http://127.0.0.1:{port + 1}/")
         finally:
             process.kill()
 
 
-def _is_open(port: int) -> bool:
+def is_open(port: int) -> bool:
+    """Whether somebody listens."""
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
@@ -123,7 +135,7 @@ def _is_open(port: int) -> bool:
 def _go(cache: str, scenario: Scenario) -> Iterator[Target]:
     """A server on go-control-plane."""
     port = free_port()
-    words = [built("gopeer"), "-cache", cache, "-port", str(port)]
+    words = [str(built("gopeer")), "-cache", cache, "-port", str(port)]
     words += ["-services", str(scenario.services), "-endpoints", str(scenario.endpoints)]
     with tempfile.TemporaryDirectory() as home:
         if scenario.tls:
@@ -136,7 +148,8 @@ def _go(cache: str, scenario: Scenario) -> Iterator[Target]:
 @contextlib.contextmanager
 def _raw(scenario: Scenario) -> Iterator[Target]:
     port = free_port()
-    with _started([built("raw"), str(port), str(scenario.endpoints * MESSAGE_BYTES)], port) as target:
+    size = round(scenario.endpoints * (CLASS_BYTES if scenario.endpoints > LONG else MESSAGE_BYTES))
+    with _started([str(built("raw")), str(port), str(size)], port) as target:
         yield target
 
 

@@ -14,6 +14,8 @@ from lbcontrol.engine.compile import kind_of
 from lbcontrol.frontends.admin import AdminFrontEnd
 from lbcontrol.frontends.admin_ports import ClientView, ServerInfo
 from lbcontrol.frontends.health import HealthFrontEnd
+from lbcontrol.frontends.lrs.frontend import LrsFrontEnd
+from lbcontrol.frontends.lrs.stream import LrsParts
 from lbcontrol.frontends.native import NativeFrontEnd, NativeParts
 from lbcontrol.frontends.native_ports import NativeLimits
 from lbcontrol.frontends.reflection import ReflectionFrontEnd
@@ -41,13 +43,14 @@ def build_faces(core: Core) -> Faces:
     authorizer, scheduler = core.ground.authorizer, core.ground.scheduler
     xds = _xds(core)
     native = _native(core, others=xds.client_views)
+    lrs = _lrs(core)
     operations = _operations(core, (xds, native))
     health = HealthFrontEnd(core.directory, authorizer)
     admin = AdminFrontEnd(operations, core.directory, authorizer, clock=scheduler)
     return Faces(
-        _reflected(core, (xds, native, health)),
+        _reflected(core, (xds, lrs, native, health)),
         _reflected(core, (admin, health)),
-        {method.path: native.name for method in native.methods()},
+        {method.path: label for each, label in ((native, "native"), (lrs, "xds")) for method in each.methods()},
         operations,
     )
 
@@ -70,6 +73,20 @@ def _xds(core: Core) -> XdsFrontEnd:
             kind_of=kind_of,
             limits=replace(XdsLimits(), names_per_type=limits.names_per_stream),
             fast_path=core.ground.fast_path,
+        )
+    )
+
+
+def _lrs(core: Core) -> LrsFrontEnd:
+    rejected = core.ground.metrics.rejected_total
+    return LrsFrontEnd(
+        LrsParts(
+            core.directory,
+            core.ground.authorizer,
+            core.loads,
+            core.ground.scheduler,
+            kind_of=kind_of,
+            rejected=lambda reason: rejected.labels("lrs", reason).inc(),
         )
     )
 

@@ -1,6 +1,6 @@
 """Protocols that clients and operators speak: each turns decisions into messages and messages into events.
 
-Belongs here: xDS, the native API, admin, health, reflection; all wire types.
+Belongs here: xDS, LRS, the native API, admin, health, reflection; all wire types.
 Does not belong here: sockets, tasks, registries.
 """
 
@@ -10,6 +10,7 @@ from types import MappingProxyType
 FRONTENDS: Mapping[str, str] = MappingProxyType(
     {
         "xds": "lbcontrol.frontends.xds.frontend:XdsFrontEnd",
+        "lrs": "lbcontrol.frontends.lrs.frontend:LrsFrontEnd",
         "native": "lbcontrol.frontends.native:NativeFrontEnd",
         "admin": "lbcontrol.frontends.admin:AdminFrontEnd",
         "health": "lbcontrol.frontends.health:HealthFrontEnd",

@@ -79,6 +79,8 @@ class LoadTestimony:
     received_at: float
     """Our own monotonic time; theirs is never used."""
     samples: tuple[LoadSample, ...]
+    protocol: str = "native"
+    """Label of the samples stored: xds or native."""
 
 
 class LoadSink(Protocol):

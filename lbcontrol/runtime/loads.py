@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lbcontrol.model.clients import Peer
-from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.runtime.metrics import PROTOCOLS, Metrics
 from lbcontrol.runtime.ports import Clock
 
 
@@ -36,6 +36,11 @@ class Testimony(Protocol):
     @property
     def samples(self) -> Sequence[object]:
         """One for each endpoint."""
+        ...
+
+    @property
+    def protocol(self) -> str:
+        """One of ``runtime.metrics.PROTOCOLS``."""
         ...
 
 
@@ -66,22 +71,25 @@ class LoadWindow:
         self._kept: OrderedDict[_Voice, Testimony] = OrderedDict()
         self._voices: Counter[str] = Counter()
         self._samples = 0
+        self._stored = {protocol: metrics.load_samples_total.labels(protocol) for protocol in PROTOCOLS}
 
     def store(self, testimony: Testimony) -> None:
         """Keep the samples; the newest of a voice replaces its earlier ones."""
         self._expire()
         peer, service = testimony.peer, testimony.service
         voice = (service, peer.identity.name, peer.host)
-        if voice in self._kept:
-            self._drop(voice)
         count = len(testimony.samples)
-        if self._voices[service] >= self._limits.voices:
+        before = self._kept.pop(voice, None)
+        if before is not None:
+            self._samples -= len(before.samples)
+        elif self._voices[service] >= self._limits.voices:
             self.refused("voices", count)
             return
+        else:
+            self._voices[service] += 1
         self._kept[voice] = testimony
-        self._voices[service] += 1
         self._samples += count
-        self._metrics.load_samples_total.labels("native").inc(count)
+        self._stored[testimony.protocol].inc(count)
         while self._samples > self._limits.samples:
             oldest = next(iter(self._kept))
             self.refused("full", len(self._kept[oldest].samples))

@@ -1,0 +1,148 @@
+"""How a LoadStatsRequest is read: bounded as a whole, each sample checked by itself.
+
+gRPC reports by locality only; under our carrier a locality is one endpoint and its sub-zone names it. Envoy, asked for
+it, reports by endpoint. Counts are of one interval: requests that ended, well or in error, by its length, are rates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from lbcontrol.frontends.native_ports import LoadSample, NativeLimits
+from lbcontrol.model.endpoints import Address
+from lbcontrol.model.errors import InvalidRequestError
+from lbcontrol.model.findings import Finding
+
+NANOS = 1e-9
+NOTHING: Mapping[str, float] = MappingProxyType({})
+"""Named metrics of a sample that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LrsLimits:
+    """Input limits of LRS (RELIABILITY: input limits)."""
+
+    message_bytes: int = 1_048_576
+    localities: int = 5_000
+    """Of one report, over all its clusters."""
+    clusters: int = 10_000
+    """Of one report: as many names as one stream may follow."""
+    endpoints: int = 20_000
+    """Of one report: as many as one service may have."""
+    report_spacing: float = 0.5
+    """Seconds between two reports of a stream; one that comes sooner is dropped unread."""
+    samples: NativeLimits = NativeLimits()
+    """What one sample may say: the same as by the native API."""
+
+
+ENTRY_BYTES = 2
+"""Least size of a cluster, locality or endpoint in a message: tag and length."""
+
+
+def check_report(request: Any, *, size: int, limits: LrsLimits) -> None:
+    """Refuse a report of ``size`` bytes that speaks of too much; a short one cannot.
+
+    Raises:
+        InvalidRequestError: LB339; the stream ends with it.
+    """
+    if size < ENTRY_BYTES * min(limits.localities, limits.clusters, limits.endpoints):
+        return
+    places = [place for one in request.cluster_stats for place in one.upstream_locality_stats]
+    counts = (
+        ("clusters", len(request.cluster_stats), limits.clusters),
+        ("localities", len(places), limits.localities),
+        ("endpoints", sum(len(place.upstream_endpoint_stats) for place in places), limits.endpoints),
+    )
+    for what, count, most in counts:
+        if count > most:
+            finding = Finding("LB339", f"{count} {what} in one report", at="cluster_stats", why=f"the limit is {most}")
+            raise InvalidRequestError(finding)
+
+
+def interval_of(stats: Any) -> float:
+    """Return the seconds that the counts of a cluster (ClusterStats) cover; 0 when it does not say."""
+    interval = stats.load_report_interval
+    return float(interval.seconds + interval.nanos * NANOS)
+
+
+def samples_of(
+    stats: Any, interval: float, *, addresses: Mapping[str, Address], refused: list[str], limits: NativeLimits
+) -> tuple[LoadSample, ...]:
+    """Return the good samples of a cluster.
+
+    Args:
+        stats: ClusterStats.
+        interval: Seconds that its counts cover, as it says.
+        addresses: What the reporter was assigned, by address as text.
+        refused: Gets the reason of each sample that is dropped.
+        limits: Of one sample.
+    """
+    found: dict[str, LoadSample] = {}
+    sane = 0.0 < interval < math.inf
+    for key, counts, utilization in _entries(stats):
+        address = addresses.get(key)
+        failed = counts.total_error_requests
+        ended = counts.total_successful_requests + failed
+        metrics = counts.load_metric_stats
+        if address is None:
+            refused.append("not_assigned")
+        elif key in found:
+            refused.append("duplicate")
+        elif not sane or ended > limits.rate * interval:
+            refused.append("out_of_range")
+        elif (utilization or metrics) and (reason := _refusal(utilization or 0.0, metrics, limits)):
+            refused.append(reason)
+        else:
+            found[key] = LoadSample(
+                address,
+                ended / interval,
+                failed / interval,
+                utilization,
+                None,
+                counts.total_requests_in_progress,
+                {one.metric_name: _mean(one) for one in metrics} if metrics else NOTHING,
+            )
+    return tuple(found.values())
+
+
+def _entries(stats: Any) -> Iterator[tuple[str, Any, float | None]]:
+    """Yield what is counted: of which endpoint, the counts, its utilization.
+
+    A locality of several endpoints names none of them. Only localities carry a utilization.
+    """
+    for place in stats.upstream_locality_stats:
+        if place.upstream_endpoint_stats:
+            for endpoint in place.upstream_endpoint_stats:
+                socket = endpoint.address.socket_address
+                host = f"[{socket.address}]" if ":" in socket.address else socket.address
+                yield f"{host}:{socket.port_value}", endpoint, None
+        else:
+            yield place.locality.sub_zone, place, _utilization(place)
+
+
+def _refusal(utilization: float, metrics: Any, limits: NativeLimits) -> str:
+    """Return the reason why measured values are dropped; empty when they are good."""
+    if not 0.0 <= utilization <= limits.utilization:
+        return "out_of_range"
+    if len(metrics) > limits.named_metrics or any(
+        len(one.metric_name.encode()) > limits.named_metric_bytes for one in metrics
+    ):
+        return "too_many_names"
+    return "" if all(0.0 <= _mean(one) < math.inf for one in metrics) else "out_of_range"
+
+
+def _utilization(place: Any) -> float | None:
+    """Return the mean of what backends said by ORCA (gRFC A85): the application's word, else the processor's."""
+    if place.HasField("application_utilization"):
+        return _mean(place.application_utilization)
+    return _mean(place.cpu_utilization) if place.HasField("cpu_utilization") else None
+
+
+def _mean(metric: Any) -> float:
+    """Return the mean over the requests that named the metric; a client sends the sum (gRFC A64)."""
+    count = metric.num_requests_finished_with_metric
+    return float(metric.total_metric_value) / count if count else 0.0
