@@ -11,16 +11,13 @@ import structlog
 
 from lbcontrol.app.assembly import Core
 from lbcontrol.app.faces import Faces
+from lbcontrol.app.limits import admin_limits, client_limits
 from lbcontrol.app.probe import Probe, Readiness, serve_probe
 from lbcontrol.model.errors import AccessError
 from lbcontrol.transport.binding import Server, binding
 from lbcontrol.transport.listening import FLAG
-from lbcontrol.transport.streams import StreamLimits
 
 _log = structlog.get_logger("lbcontrol.listeners")
-
-OPERATORS = StreamLimits(streams=1_000)
-"""Operators are few: what they ask must not be held up by each other, nor hold up clients."""
 
 
 class Listeners:
@@ -43,20 +40,18 @@ class Listeners:
         core = self._core.ground
         config, metrics = core.config, core.metrics
         limits = config.document.limits
-        clients = StreamLimits(
-            streams=limits.streams,
-            streams_per_connection=limits.streams_per_connection,
-            connections=limits.connections,
-            connections_per_address=limits.connections_per_address,
-            max_age=limits.stream_max_age,
-            fast_path=core.fast_path,
+        operators = admin_limits(limits)
+        clients = dataclasses.replace(
+            client_limits(limits), is_short=lambda: self._core.memory.is_short, fast_path=core.fast_path
         )
         serve = binding(config.transport)
         try:
             with _chosen_by("--probe"):
-                self._probe = await serve_probe(config.probe, self._readiness, metrics=metrics.render)
+                self._probe = await serve_probe(
+                    config.probe, self._readiness, metrics=metrics.render, refused=self._refused
+                )
             for flag, methods, listen, most in (
-                ("--admin", self._faces.admin, config.admin, OPERATORS),
+                ("--admin", self._faces.admin, config.admin, operators),
                 ("--grpc", self._faces.clients, config.grpc, clients),
             ):
                 scheduler, protocols = core.scheduler, self._faces.protocols
@@ -72,6 +67,9 @@ class Listeners:
         _log.info("listening", grpc=grpc, admin=admin, probe=str(self._probe.listen), transport=config.transport)
         if not core.fast_path:
             _log.warning("fast path off: every message goes the long way", do="unset LBCONTROL_FAST_PATH")
+
+    def _refused(self, reason: str) -> None:
+        self._core.ground.metrics.rejected_total.labels("probe", reason).inc()
 
     async def close(self, grace: float, *, hurried: Callable[[], Awaitable[None]]) -> None:
         """Stop accepting, end streams spread over ``grace`` seconds, at once when ``hurried`` comes true."""

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from prometheus_client import Counter
 
+from lbcontrol.http2.limits import Limits
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Status, StatusCode, Timer
+from lbcontrol.runtime.rejections import FULL
 from lbcontrol.runtime.supervision import Supervisor
 from lbcontrol.transport.reasons import MAX_AGE, SHUTDOWN, SLOW
 
 AGED = Status(StatusCode.UNAVAILABLE, "the stream has reached its greatest age; open it again")
 STOPPING = Status(StatusCode.UNAVAILABLE, "server is shutting down")
 STALLED = Status(StatusCode.UNAVAILABLE, "the client does not read")
+
+SHORT = Status(StatusCode.RESOURCE_EXHAUSTED, "LB509: memory is short here; try again later")
 
 REAPED = frozenset({MAX_AGE, SHUTDOWN, SLOW})
 """Reasons for which the server ends streams; the label of ``streams_reaped_total``."""
@@ -32,6 +36,8 @@ END_TICK = 0.02
 """Shortest pause; with more streams several are ended at a time."""
 SWEEP_SHARE = 0.01
 """Part of the greatest age between two sweeps."""
+SWEEP_STALL = 0.25
+"""The same of the time that a message may be under way."""
 
 
 class OpenStream(Protocol):
@@ -48,6 +54,11 @@ class OpenStream(Protocol):
         ...
 
 
+def never() -> bool:
+    """Return False."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
     """Limits of one listener."""
@@ -60,12 +71,30 @@ class StreamLimits:
     """At a time, and never more than the process has descriptors for (http2; grpcio has no such limit)."""
     connections_per_address: int = 4_096
     """Of one IP address at a time (http2)."""
+    accepts: int = 64
+    """Connections accepted in one turn of the loop: the others wait in the backlog (http2)."""
+    preface: float = 10.0
+    """Seconds from TCP accept to preface and SETTINGS (http2)."""
+    idle: float = 60.0
+    """Seconds a connection may be without a stream (http2)."""
+    keepalive: float = 30.0
+    """Seconds of silence after which a peer is asked whether it is there."""
+    keepalive_answer: float = 10.0
+    """Seconds it has to answer."""
+    message: float = 10.0
+    """Seconds from the first byte of a message to its last (http2)."""
+    unsent: int = 262_144
+    """Bytes of messages under way on one connection (http2)."""
+    wire: Limits = Limits()
+    """Limits of the protocol machine of one connection (http2)."""
     max_age: float = 1_800.0
     """Seconds after which a stream is ended, so that clients spread over replicas again."""
     age_jitter: float = 0.2
     """Share by which the age of each stream differs, both ways."""
+    is_short: Callable[[], bool] = never
+    """True while nothing more is taken for want of memory."""
     stall: float = 60.0
-    """Seconds one message may be under way."""
+    """Seconds one message may be under way, or a socket take nothing."""
     fast_path: bool = True
     """Whether whole messages take the short way (http2); off only to show that the long one leads to the same bytes."""
 
@@ -93,7 +122,8 @@ class Streams:
 
     def start(self) -> None:
         """Begin to look at ages."""
-        self._timer = self._scheduler.call_later(self.limits.max_age * SWEEP_SHARE, self._sweep)
+        pause = min(self.limits.max_age * SWEEP_SHARE, self.limits.stall * SWEEP_STALL)
+        self._timer = self._scheduler.call_later(pause, self._sweep)
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -101,10 +131,12 @@ class Streams:
 
     def admit(self) -> Status | None:
         """Return why one more call cannot be taken, None when it can."""
+        if self.limits.is_short():
+            self.refused("memory")
+            return SHORT
         if len(self._open) + self._unary < self.limits.streams:
             return None
         self.refused("streams")
-        self._metrics.streams_reaped_total.labels("limit").inc()
         what = f"LB506: {self.limits.streams} calls are open; the limit is limits.streams"
         return Status(StatusCode.RESOURCE_EXHAUSTED, what)
 
@@ -133,6 +165,8 @@ class Streams:
         if counter is None:
             counter = self._refusals[reason] = self._metrics.rejected_total.labels(LAYER, reason)
         counter.inc()
+        if reason in FULL:
+            self._metrics.streams_shed_total.labels(reason).inc()
 
     def caught(self, error: Exception) -> None:
         """Log and count what a front end's code raised."""

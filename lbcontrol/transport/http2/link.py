@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from lbcontrol.transport.http2.server import Shared
 
 IDENTITY = ((b"grpc-accept-encoding", b"identity"),)
-PREFACE_SECONDS = 10.0
-"""From TCP accept to preface and SETTINGS."""
-IDLE_SECONDS = 60.0
-"""A connection may be without a stream for so long."""
-PING_SECONDS = 30.0
-"""Silence after which we ask whether the peer is there."""
-PING_ANSWER_SECONDS = 10.0
-MESSAGE_SECONDS = 10.0
-"""From the first byte of a message, or of a request that is no gRPC, to its last."""
-WRITE_SECONDS = 60.0
-"""A socket may take nothing for so long while something waits."""
 HIGH_WATER = 65_536
 """Unsent bytes above which nothing more is offered, and nothing more is read."""
 PING_DATA = b"lbctrl\0\0"
@@ -58,6 +47,7 @@ class Http2Link(asyncio.BufferedProtocol):
         """Whose seat this connection has."""
         self.connection = Connection(shared.limits, message_limit=shared.message_limit, fast_path=shared.fast_path)
         self.blocked = False
+        self.unsent = shared.times.unsent
         self._transport: asyncio.Transport | None = None
         self._calls: dict[int, Call] = {}
         self._peer = Peer("")
@@ -114,6 +104,10 @@ class Http2Link(asyncio.BufferedProtocol):
         self.blocked = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+        self._offer_again()
+
+    def _offer_again(self) -> None:
+        """Let the streams that were refused offer their newest."""
         for call in list(self._calls.values()):
             if self.blocked:
                 return
@@ -190,6 +184,7 @@ class Http2Link(asyncio.BufferedProtocol):
                 call.half_closed()
             case Writable():
                 call.written()
+                self._offer_again()
             case Refused():
                 self._refuse(call, event)
             case _:
@@ -213,7 +208,7 @@ class Http2Link(asyncio.BufferedProtocol):
     def _open(self, event: Opened, now: float) -> None:
         fields = dict(event.fields)
         if fields[b":method"] != b"POST" or not is_grpc(fields.get(b"content-type", b"")):
-            plain = PlainCall(event.stream, link=self, deadline=now + MESSAGE_SECONDS)
+            plain = PlainCall(event.stream, link=self, deadline=now + self._shared.times.message)
             self._calls[event.stream] = plain
             self._shared.begun(plain)
             return
@@ -263,26 +258,27 @@ class Http2Link(asyncio.BufferedProtocol):
             self._leave()
         elif self._leaving and not self._calls:
             self._leave()
-        elif now - self._read_at > PING_SECONDS and self._pinged_at is None:
+        elif now - self._read_at > self._shared.times.keepalive and self._pinged_at is None:
             self._pinged_at = now
             self.connection.ping(PING_DATA)
         self.flush()
 
     def _overdue(self, now: float) -> str:
         """Return why the connection is to be ended, empty for no reason."""
-        if self.blocked and now - self._blocked_at > WRITE_SECONDS:
+        times = self._shared.times
+        if self.blocked and now - self._blocked_at > times.stall:
             self._abort()
             return "stalled"
-        if not self.connection.established and now - self._opened_at > PREFACE_SECONDS:
+        if not self.connection.established and now - self._opened_at > times.preface:
             return "preface"
-        if not self._calls and now - max(self._used_at, self._opened_at) > IDLE_SECONDS:
+        if not self._calls and now - max(self._used_at, self._opened_at) > times.idle:
             return "idle"
-        if self._pinged_at is not None and now - self._pinged_at > PING_ANSWER_SECONDS:
+        if self._pinged_at is not None and now - self._pinged_at > times.keepalive_answer:
             return "keepalive"
         return self._late_input(now)
 
     def _late_input(self, now: float) -> str:
-        while (stream := self.connection.expired(now, message_seconds=MESSAGE_SECONDS)) is not None:
+        while (stream := self.connection.expired(now, message_seconds=self._shared.times.message)) is not None:
             if stream == 0:
                 return "header_block"
             self._shared.refused("message_seconds")
