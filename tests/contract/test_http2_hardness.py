@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,3 +192,26 @@ async def test_stock_client_returns_by_itself_when_its_connection_is_left() -> N
                 await call.read()
         ports = {each.peer.address for each in plane.handlers}
         assert len(ports) == 2
+
+
+async def test_connection_that_ended_leaves_no_cycle() -> None:
+    """What a client leaves is freed at once: the collector, which stops the loop, is not needed for it."""
+
+    def left() -> int:
+        kinds = [type(each).__name__ for each in gc.get_objects()]
+        return kinds.count("Http2Link") + kinds.count("_SelectorSocketTransport")
+
+    async with served() as plane:
+        gc.collect()
+        gc.disable()
+        try:
+            before = left()
+            for _ in range(3):
+                async with raw(plane.target) as peer:
+                    await _open(peer)
+                await plane.handlers.pop().over.wait()
+            for _ in range(3):  # asyncio lets go of the socket a turn after it told us
+                await asyncio.sleep(0)
+            assert left() == before
+        finally:
+            gc.enable()

@@ -166,6 +166,7 @@ class AdsStream:
             self._shared.meter.streams.dec()
             if self.scope is not None:
                 self._shared.meter.client(self.scope.view.kind, -1)
+        self.scope = None  # It refers to the stream: a cycle is not freed at once, but by a collection.
 
     # --- the publisher's side
 

@@ -125,6 +125,8 @@ class Http2Link(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone, and with it every call."""
         del exc
+        # A cycle of asyncio's own, some 1 KB, is not freed at once: what its transport reads with is itself.
+        getattr(self._transport, "__dict__", {}).pop("_read_ready_cb", None)
         self._transport = None
         self.blocked = True
         for call in list(self._calls.values()):
