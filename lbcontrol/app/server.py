@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import random
 import resource
 from collections.abc import AsyncIterator, Coroutine
@@ -78,13 +77,11 @@ class Server:
         began = core.ground.scheduler.now()
         _announce(core)
         await core.persistence.claim(core.epoch)
-        core.lag.start()
         core.memory.start()
         self._pauses.start()
+        core.lag.start()
         async with self._working() as working:
             await self._listeners.open()
-            gc.collect()
-            gc.freeze()  # What is here now stays: the collector need not look at it again for each push (FANOUT).
             failed = await self._until_stop(working, began)
             await self._listeners.close(core.ground.config.document.shutdown_grace, hurried=self._stop.hurried)
         self._pauses.stop()

@@ -27,6 +27,8 @@ from lbcontrol.runtime.supervision import Supervisor, sleep
 
 WRITE_INTERVAL = 1.0
 """Seconds between two writes of decisions at least."""
+CLIENTS_FIRST = 0.5
+"""Seconds after a change in which its clients are told, and nothing is written: both at once would hold up the loop."""
 MOST_PER_WRITE = 100
 """Documents in one write, so that an operator's override does not wait long behind them."""
 EPOCH_KEY = "epoch/current"
@@ -144,6 +146,7 @@ class Persistence:
         """Write what waits until cancelled."""
         while True:
             await self._filled.wait()
+            await sleep(CLIENTS_FIRST, self._scheduler)
             await self._supervisor.attempt_async("persistence", self._write_some())
             await sleep(self._interval, self._scheduler)
 
@@ -169,7 +172,7 @@ class Persistence:
         taken = {key: self._waiting.pop(key) for key in keys}
         if not self._waiting:
             self._filled.clear()
-        documents = await asyncio.to_thread(_documents, taken)  # Some have 10,000 endpoints.
+        documents = await asyncio.to_thread(_documents, taken)  # Some have 10,000 endpoints and more.
         try:
             await self._put(documents)
         except StateStoreError as error:

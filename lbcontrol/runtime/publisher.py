@@ -68,6 +68,7 @@ class Publisher:
         self._teller = Teller(scheduler, Supervisor(metrics, scheduler))
         self._views: weakref.WeakValueDictionary[ViewKey, PublishedView] = weakref.WeakValueDictionary()
         self._busy: dict[str, dict[PublishedView, None]] = {}
+        self._postponed: list[Callable[[], None]] = []
         self._timer: Timer | None = None
         self._timer_at = float("inf")
         renderer = Renderer(compiler, encode, metrics=metrics, clock=scheduler)
@@ -153,6 +154,9 @@ class Publisher:
         now = self._scheduler.now()
         due = self._grouped({view: view.pace.take(now) for view in self._all()})
         self._publish({service: views for service, views in due.items() if self._prepare(service, views)}, now)
+        postponed, self._postponed = self._postponed, []
+        for start in postponed:
+            self._teller.tell({}, told=start)
         self._arm()
 
     def _grouped(self, taken: Mapping[PublishedView, Mapping[str, float]]) -> dict[str, dict[PublishedView, None]]:
@@ -171,13 +175,18 @@ class Publisher:
             self._busy[service].update(views)
             return False
         jobs = self._jobs(service, views)
-        if not self._is_big(jobs.values()) or self._options.worker is None:
+        worker = self._options.worker
+        if not self._is_big(jobs.values()) or worker is None:
             self._keep(self._render(jobs))
             return True
         self._busy[service] = {}
-        began = self._scheduler.now()
-        self._options.worker.start(partial(self._render, jobs), partial(self._rendered, service, views, began))
+        self._postponed.append(partial(self._start, worker, service, views))
         return False
+
+    def _start(self, worker: Background, service: str, views: dict[PublishedView, None]) -> None:
+        """Have the worker make a big service. Who has to be told of others was: the two would hold up each other."""
+        began, jobs = self._scheduler.now(), self._jobs(service, views)
+        worker.start(partial(self._render, jobs), partial(self._rendered, service, views, began))
 
     def _rendered(
         self, service: str, views: dict[PublishedView, None], began: float, entries: dict[Key, Entry]

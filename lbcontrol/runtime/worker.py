@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
+from lbcontrol.runtime.collector import collector_paused
+
 BIG = 1_000
 """Endpoints touched by one piece of work above which it leaves the loop's thread: about 10 ms there."""
 
@@ -37,13 +39,19 @@ class Worker:
             if not self._closed:
                 self._loop.call_soon_threadsafe(lambda: done(future.result()))
 
-        self._threads.submit(work).add_done_callback(finished)
+        self._threads.submit(_undisturbed, work).add_done_callback(finished)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run ``work`` and wait for its result."""
-        return await asyncio.wrap_future(self._threads.submit(work), loop=self._loop)
+        return await asyncio.wrap_future(self._threads.submit(_undisturbed, work), loop=self._loop)
 
     def close(self) -> None:
         """Wait for what is under way; its result is dropped."""
         self._closed = True
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _undisturbed(work: Callable[[], T]) -> T:
+    """Run work on a big service without the collector, which would find nothing."""
+    with collector_paused():
+        return work()

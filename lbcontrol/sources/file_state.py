@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +15,9 @@ from lbcontrol.sources.documents.combine import settled, snapshots_of
 from lbcontrol.sources.documents.refusals import REFUSED_EFFECT
 from lbcontrol.sources.documents.warn import warnings_of
 from lbcontrol.sources.file_scan import Listing, SeenFile, read_seen
+
+LONG = 50_000
+"""Bytes of a file from which on it makes so many objects that the collector waits: some 600 endpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,9 @@ def _known(before: KnownFile | None, seen: SeenFile) -> KnownFile:
     if seen.problem:
         return KnownFile(seen, None, (seen.problem,))
     try:
-        with collector_paused():
-            documents = read_documents(read_seen(seen), path=seen.path)
+        content = read_seen(seen)
+        with collector_paused() if len(content) > LONG else contextlib.nullcontext():
+            documents = read_documents(content, path=seen.path)
     except ConfigError as error:
         return KnownFile(seen, None, tuple(error.findings))
     same = before is not None and before.newest == documents

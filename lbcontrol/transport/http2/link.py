@@ -118,7 +118,7 @@ class Http2Link(asyncio.BufferedProtocol):
         """The socket is gone, and with it every call."""
         del exc
         # asyncio's transport keeps a bound method of itself: a cycle that would wait minutes for the collector.
-        vars(self._transport).pop("_read_ready_cb", None)
+        getattr(self._transport, "__dict__", {}).pop("_read_ready_cb", None)
         self._transport = None
         self.blocked = True
         for call in list(self._calls.values()):

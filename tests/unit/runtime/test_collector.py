@@ -15,6 +15,7 @@ def collector_on() -> Iterator[None]:
     """Leave the collector as it was."""
     gc.enable()
     yield
+    gc.unfreeze()
     gc.enable()
 
 
@@ -42,3 +43,17 @@ def test_collector_that_was_off_stays_off() -> None:
     with paused():
         pass
     assert not gc.isenabled()
+
+
+def test_what_a_block_has_built_is_passed_over_by_later_collections() -> None:
+    """Young garbage from before goes first, because afterwards it would stay."""
+    paused = CollectorPause()
+    cycle: list[object] = []
+    cycle.append(cycle)
+    del cycle
+    young = gc.get_stats()[1]["collections"]
+    with paused():
+        built = [[number] for number in range(5_000)]
+        assert gc.get_stats()[1]["collections"] == young + 1
+    assert not any(each is built for generation in range(3) for each in gc.get_objects(generation))
+    assert gc.get_freeze_count() > len(built)

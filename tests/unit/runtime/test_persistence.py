@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from lbcontrol.model.overrides import Override, OverrideKind
 from lbcontrol.runtime.clock import FakeClock
 from lbcontrol.runtime.documents import document_of, value_of
 from lbcontrol.runtime.metrics import Metrics
-from lbcontrol.runtime.persistence import MOST_PER_WRITE, Persistence
+from lbcontrol.runtime.persistence import CLIENTS_FIRST, MOST_PER_WRITE, WRITE_INTERVAL, Persistence
 from lbcontrol.runtime.registrations import Registration, ServiceRegistrations
 from lbcontrol.stores.memory import MemoryStore
 from tests.unit.runtime.fakes import decision
@@ -35,11 +36,14 @@ class NoteStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.puts: list[list[str]] = []
+        self.clock = FakeClock()
+        self.tried_at: list[float] = []
         self.broken = False
 
     async def put(self, documents: Mapping[str, Mapping[str, object] | None]) -> None:
         """Keep the documents and note their keys."""
         await asyncio.sleep(0)
+        self.tried_at.append(self.clock.now())
         if self.broken:
             raise StateStoreError(Finding("LB903", "disk full"))
         self.puts.append(sorted(documents))
@@ -51,7 +55,7 @@ class World:
 
     def __init__(self) -> None:
         self.store = NoteStore()
-        self.clock = FakeClock()
+        self.clock = self.store.clock
         self.metrics = Metrics()
         self.persistence = self.restart()
 
@@ -130,25 +134,33 @@ async def test_registrations_are_restored_until_a_service_has_none() -> None:
     assert lost.restore().registrations == ()
 
 
+async def _passing(world: World, claim: Callable[[], bool]) -> None:
+    """Let virtual time pass until ``claim`` is true."""
+    while not claim():
+        await asyncio.sleep(0.001)
+        world.clock.advance(0.125)
+
+
 async def test_decisions_are_written_at_most_once_a_second() -> None:
     """A burst is one write of the newest; a failed write is repeated with the newest."""
     world = World()
+    began = world.clock.now()
     task = asyncio.create_task(world.persistence.run())
     for weight in range(1, 20):
         world.persistence.receive(decision("a", weight))
-    await _until(lambda: len(world.store.puts) == 1)
+    await _passing(world, lambda: len(world.store.puts) == 1)
     world.store.broken = True
     world.persistence.receive(decision("b", 1))
-    world.clock.advance(1)
-    await _until(lambda: bool(world.persistence.findings()))
+    await _passing(world, lambda: bool(world.persistence.findings()))
     world.store.broken = False
     world.persistence.receive(decision("b", 2))
-    world.clock.advance(1)
-    await _until(lambda: len(world.store.puts) == 2)
+    await _passing(world, lambda: len(world.store.puts) == 2)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert world.store.puts == [["decision/a"], ["decision/b"]]
+    assert world.store.tried_at[0] >= began + CLIENTS_FIRST
+    assert all(later - before >= WRITE_INTERVAL for before, later in itertools.pairwise(world.store.tried_at))
     assert Restored(decision("b", 2)) in world.restart().restore().events
 
 
@@ -214,9 +226,3 @@ def test_documents_of_a_newer_build_are_read() -> None:
     document = {**document_of(replace(DRAIN, expires_at=9.0)), "expires_at": 9, "mood": "good"}
     del document["reason"]
     assert value_of(Override, document) == replace(DRAIN, expires_at=9.0, reason="")
-
-
-async def _until(done: Callable[[], bool]) -> None:
-    """Wait for a background write, which takes a thread and a few turns of the loop."""
-    while not done():
-        await asyncio.to_thread(lambda: None)

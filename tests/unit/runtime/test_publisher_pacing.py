@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lbcontrol.model.assignment import Urgency
 from lbcontrol.runtime.pacing import Pace
 from lbcontrol.runtime.publisher import PublisherOptions
+from lbcontrol.runtime.telling import SLICE
+from lbcontrol.runtime.views import Change
 from tests.unit.runtime.fakes import CLUSTER, ENDPOINTS, HeldWorker, Stream, World, body
 
 
@@ -143,6 +147,35 @@ def test_big_service_is_compiled_by_the_worker() -> None:
     assert weight_of(stream) == 3
     world.clock.advance(10)
     assert not worker.jobs
+
+
+def test_worker_begins_when_the_followers_of_small_services_have_been_told() -> None:
+    """Both at once would hold up each other: one interpreter runs one thread at a time."""
+    worker, seen = HeldWorker(), []
+    world = World(PublisherOptions(worker=worker, big=3))
+    world.decide("big", 1, 1, 1, 1)
+    world.decide("small", 1)
+    follower = world.stream((ENDPOINTS, "big"), (ENDPOINTS, "small"))
+    world.clock.advance(0.1)
+    worker.step()
+
+    class Slow(Stream):
+        """A follower that takes a whole slice."""
+
+        def changed(self, changes: Sequence[Change]) -> None:
+            """Note whether the worker has been given anything yet."""
+            super().changed(changes)
+            seen.append(len(worker.jobs))
+            world.clock.advance(SLICE)
+
+    for _ in range(3):
+        Slow(world.view()).follow((ENDPOINTS, "small"))
+    world.decide("big", 2, 1, 1, 1)
+    world.decide("small", 5)
+    world.clock.advance(0.5)
+    assert (seen, len(worker.jobs)) == ([0, 0, 0], 1)
+    worker.step()
+    assert b"weight=2" in body(follower.read[ENDPOINTS, "big"])
 
 
 def test_big_service_removed_while_it_is_compiled_is_gone() -> None:

@@ -21,7 +21,16 @@ from lbcontrol.runtime.lag import PERIOD, LagMeter
 from lbcontrol.runtime.loads import LoadLimits, LoadWindow
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.owner import LocalOwner
-from lbcontrol.runtime.pauses import FULL_EVERY, MIDDLE, NEVER, SWITCH_INTERVAL, YOUNG, ShortPauses
+from lbcontrol.runtime.pauses import (
+    GROWTH_BYTES,
+    LOOK_EVERY,
+    MIDDLE,
+    NEVER,
+    SWITCH_INTERVAL,
+    YOUNG,
+    ShortPauses,
+    peak_bytes,
+)
 from lbcontrol.runtime.ports import Authorizer, Owner
 from lbcontrol.runtime.views import ALL
 from lbcontrol.runtime.worker import Worker
@@ -83,20 +92,30 @@ def test_lag_is_how_late_a_timer_was_called() -> None:
 
 
 def test_short_pauses_are_in_force_until_stopped() -> None:
-    """Full collections come by the clock and not by counting; a stop puts everything back."""
+    """Full collections come with memory and not by counting; a stop puts everything back."""
     clock, before = FakeClock(), (gc.get_threshold(), sys.getswitchinterval())
-    pauses = ShortPauses(clock)
+    memory = [10 * GROWTH_BYTES]
+    pauses = ShortPauses(clock, peak=lambda: memory[0])
     pauses.stop()
     pauses.start()
     try:
         assert gc.get_threshold() == (YOUNG, MIDDLE, NEVER)
         assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
         full = gc.get_stats()[2]["collections"]
-        clock.advance(FULL_EVERY * 2)
-        assert gc.get_stats()[2]["collections"] >= full + 2
+        clock.advance(LOOK_EVERY * 3)
+        assert gc.get_stats()[2]["collections"] == full
+        memory[0] += GROWTH_BYTES
+        clock.advance(LOOK_EVERY * 3)
+        assert gc.get_stats()[2]["collections"] == full + 1
+        assert gc.get_freeze_count()
     finally:
         pauses.stop()
-    assert (gc.get_threshold(), sys.getswitchinterval()) == before
+    assert (gc.get_threshold(), sys.getswitchinterval(), gc.get_freeze_count()) == (*before, 0)
+
+
+def test_peak_is_that_of_this_process() -> None:
+    """In bytes: an interpreter with our modules has more than 10 MB and less than 100 GB."""
+    assert 10**7 < peak_bytes() < 10**11
 
 
 @pytest.mark.parametrize(
