@@ -43,14 +43,17 @@ class Listeners:
             streams_per_connection=limits.streams_per_connection,
             connections=limits.connections,
             connections_per_address=limits.connections_per_address,
+            logins_per_address=limits.logins_per_address,
+            connections_per_identity=limits.connections_per_identity,
+            connections_per_identity_and_address=limits.connections_per_identity_and_address,
             max_age=limits.stream_max_age,
         )
         serve = binding(config.transport)
         try:
             self._probe = await serve_probe(config.probe, self._readiness, metrics=metrics.render)
             for methods, listen, most in (
-                (self._faces.admin, config.admin, OPERATORS),
-                (self._faces.clients, config.grpc, clients),
+                (self._faces.admin, self._core.ground.listens(config.admin, config.tls.admin), OPERATORS),
+                (self._faces.clients, self._core.ground.listens(config.grpc, config.tls.grpc), clients),
             ):
                 scheduler, protocols = self._core.ground.scheduler, self._faces.protocols
                 self._servers.append(

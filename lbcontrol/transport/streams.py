@@ -12,13 +12,13 @@ from typing import Protocol
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Status, StatusCode, Timer
 from lbcontrol.runtime.supervision import Supervisor
-from lbcontrol.transport.reasons import MAX_AGE, SHUTDOWN, SLOW
+from lbcontrol.transport.reasons import MAX_AGE, SHUTDOWN, SLOW, UNTRUSTED
 
 AGED = Status(StatusCode.UNAVAILABLE, "the stream has reached its greatest age; open it again")
 STOPPING = Status(StatusCode.UNAVAILABLE, "server is shutting down")
 STALLED = Status(StatusCode.UNAVAILABLE, "the client does not read")
 
-REAPED = frozenset({MAX_AGE, SHUTDOWN, SLOW})
+REAPED = frozenset({MAX_AGE, SHUTDOWN, SLOW, UNTRUSTED})
 """Reasons for which the server ends streams; the label of ``streams_reaped_total``."""
 END_SHARE = 0.8
 """Part of the grace period over which streams are ended; the rest is for their last bytes."""
@@ -55,7 +55,13 @@ class StreamLimits:
     connections: int = 20_000
     """At a time, and never more than the process has descriptors for (http2; grpcio has no such limit)."""
     connections_per_address: int = 4_096
-    """Of one IP address at a time (http2)."""
+    """Of one IP address at a time (http2); where clients log in with a certificate the next three hold instead."""
+    logins_per_address: int = 128
+    """Connections of one IP address whose client has not yet shown its certificate."""
+    connections_per_identity: int = 10_000
+    """Of one identity at a time."""
+    connections_per_identity_and_address: int = 256
+    """Of one identity from one IP address."""
     max_age: float = 1_800.0
     """Seconds after which a stream is ended, so that clients spread over replicas again."""
     age_jitter: float = 0.2

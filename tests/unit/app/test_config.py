@@ -113,7 +113,6 @@ insecure: "no"
 
 LATER = {
     "listen.web": "listen: {web: '127.0.0.1:1'}",
-    "tls": "tls: {cert: a}",
     "authorization": "authorization: {}",
     "memory": "memory: {limit: 1}",
     "dial": "dial: {}",
@@ -131,6 +130,32 @@ def test_what_has_no_effect_yet_is_refused(key: str, tmp_path: Path) -> None:
     assert finding.code == "LB107"
     assert finding.what.endswith("is not supported yet")
     assert finding.at.endswith(f", {key}")
+
+
+TLS = "cert: {0}.crt, key: {0}.key, clientCa: {0}.ca, requireClientCert: false, minVersion: TLSv1.3"
+TLS_FIELDS = {
+    "cert": ("cert", "{}.crt"),
+    "key": ("key", "{}.key"),
+    "clientCa": ("client_ca", "{}.ca"),
+    "requireClientCert": ("require_client_cert", "False"),
+    "minVersion": ("min_version", "TLSv1.3"),
+}
+
+
+def _tls_effects() -> dict[str, tuple[str, Callable[[ServerConfig], object]]]:
+    """Every key of ``tls``: for both listeners, and for one of them."""
+
+    def arrived(listener: str, key: str, word: str) -> Callable[[ServerConfig], object]:
+        field, value = TLS_FIELDS[key]
+        return lambda config: str(getattr(getattr(config.tls, listener), field)).endswith(value.format(word))
+
+    found = {}
+    for key in TLS_FIELDS:
+        found[f"tls.{key}"] = (f"tls: {{{TLS.format('all')}}}", arrived("grpc", key, "all"))
+        for listener in ("grpc", "admin"):
+            text = f"tls: {{cert: c, key: k, clientCa: a, {listener}: {{{TLS.format('own')}}}}}"
+            found[f"tls.{listener}.{key}"] = (text, arrived(listener, key, "own"))
+    return found
 
 
 EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
@@ -153,6 +178,19 @@ EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
         "limits: {connectionsPerAddress: 3}",
         lambda c: c.document.limits.connections_per_address == 3,
     ),
+    "limits.loginsPerAddress": (
+        "limits: {loginsPerAddress: 3}",
+        lambda c: c.document.limits.logins_per_address == 3,
+    ),
+    "limits.connectionsPerIdentity": (
+        "limits: {connectionsPerIdentity: 3}",
+        lambda c: c.document.limits.connections_per_identity == 3,
+    ),
+    "limits.connectionsPerIdentityAndAddress": (
+        "limits: {connectionsPerIdentityAndAddress: 3}",
+        lambda c: c.document.limits.connections_per_identity_and_address == 3,
+    ),
+    **_tls_effects(),
     "limits.streamMaxAge": ("limits: {streamMaxAge: 1m}", lambda c: c.document.limits.stream_max_age == 60.0),
     "limits.namesPerStream": ("limits: {namesPerStream: 3}", lambda c: c.document.limits.names_per_stream == 3),
     "limits.registrationsPerPeerAddress": (
