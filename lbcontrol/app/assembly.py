@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from lbcontrol import __version__
@@ -31,6 +31,9 @@ from lbcontrol.runtime.registrations import Restorable
 from lbcontrol.runtime.worker import Worker
 from lbcontrol.stores.file import FileStore
 from lbcontrol.stores.memory import MemoryStore
+from lbcontrol.transport.listening import Listen
+from lbcontrol.transport.tls.credentials import Credentials
+from lbcontrol.transport.tls.files import TlsFiles
 
 FAST_PATH = "LBCONTROL_FAST_PATH"
 """Environment variable for tests: ``off`` sends every message the long way, which must lead to the same bytes."""
@@ -46,8 +49,14 @@ class Ground:
     authorizer: Authorizer
     worker: Worker
     store: FileStore | MemoryStore
+    credentials: tuple[Credentials, ...] = ()
+    """Of the listeners with TLS; each once."""
     fast_path: bool = True
     """Whether changes take the short way to clients; ``FAST_PATH`` turns it off."""
+
+    def listens(self, listen: Listen, files: TlsFiles | None) -> Listen:
+        """Return where and with which credentials a listener serves."""
+        return replace(listen, tls=next((each for each in self.credentials if each.files == files), None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class Core:
 
     def tellers(self) -> list[Findings]:
         """Return the parts that can say what is wrong, besides sources and services."""
-        parts = (self.publisher, self.persistence, self.ground.store)
+        parts = (self.publisher, self.persistence, self.ground.store, *self.ground.credentials)
         return [each for each in parts if isinstance(each, Findings)]
 
 
@@ -84,14 +93,16 @@ def lay_ground(config: ServerConfig, loop: asyncio.AbstractEventLoop) -> Ground:
     """Return what everything else stands on.
 
     Raises:
+        ConfigError: certificates cannot be used.
         StateStoreError: the state directory cannot be used, or another process has it.
     """
-    metrics = Metrics()
+    metrics, scheduler = Metrics(), LoopScheduler(loop)
+    credentials = tuple(Credentials(each, scheduler, metrics=metrics) for each in config.tls.every())
     store = MemoryStore() if config.state_dir is None else FileStore(config.state_dir, metrics=metrics)
     metrics.build_info.labels(__version__).set(1)
     metrics.streams_limit.set(config.document.limits.streams)
     fast_path = os.environ.get(FAST_PATH, "") != "off"
-    return Ground(config, LoopScheduler(loop), metrics, AllowAll(), Worker(loop), store, fast_path)
+    return Ground(config, scheduler, metrics, AllowAll(), Worker(loop), store, credentials, fast_path)
 
 
 def assemble(ground: Ground) -> Core:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lbcontrol.app.config_document import KIND, LATER_BUSES, ServerDocument, listen_of, probe_of
 from lbcontrol.app.config_sources import FILE, REGISTRY, SourceConfig, read_sources, source
+from lbcontrol.app.config_tls import TlsConfig, Written, read_tls
 from lbcontrol.model.errors import ConfigError
 from lbcontrol.model.findings import Finding
 from lbcontrol.sources.documents.messages import checked
@@ -42,6 +43,7 @@ class ServerConfig:
     insecure: bool
     transport: str
     """A key of ``TRANSPORTS``."""
+    tls: TlsConfig = TlsConfig()
     origin: str = ""
     """The file it was read from; empty for none."""
 
@@ -58,7 +60,7 @@ def load(path: str | None, *, sources_path: str | None, overrides: Mapping[str, 
         ConfigError: something is wrong; the findings are all that was found.
     """
     file = Path(path) if path is not None else None
-    document, sources = _read(file) if file is not None else (ServerDocument(), [])
+    document, sources, root = _read(file) if file is not None else (ServerDocument(), [], None)
     base = file.parent if file is not None else Path()
     told = _Told(overrides)
     state_dir = told.path("stateDir") or (base / document.state_dir if document.state_dir else None)
@@ -75,7 +77,12 @@ def load(path: str | None, *, sources_path: str | None, overrides: Mapping[str, 
     )
     if told.findings:
         raise ConfigError(*told.findings)
-    return config
+    try:
+        written = Written(document, root, file, overrides)
+        tls = read_tls(written, grpc=config.grpc, admin=config.admin, transport=config.transport)
+    except ConfigError as error:
+        raise ConfigError(*(dataclasses.replace(each, effect=NOT_STARTED) for each in error.findings)) from error
+    return dataclasses.replace(config, tls=tls)
 
 
 def _admin(document: ServerDocument, base: Path, state_dir: Path | None) -> Listen:
@@ -106,8 +113,8 @@ def _sources(
         yield source(REGISTRY, REGISTRY)
 
 
-def _read(file: Path) -> tuple[ServerDocument, list[SourceConfig]]:
-    """Read a configuration file.
+def _read(file: Path) -> tuple[ServerDocument, list[SourceConfig], Fields]:
+    """Read a configuration file; returns also how it was written.
 
     Raises:
         ConfigError: it cannot be read, or is wrong.
@@ -128,7 +135,7 @@ def _read(file: Path) -> tuple[ServerDocument, list[SourceConfig]]:
     problems += [_later(root, each) for each in wrong] + wrong_sources
     if problems or document is None:
         raise _refused(file, problems)
-    return document, sources
+    return document, sources, root
 
 
 def _refused(file: Path, problems: list[Problem]) -> ConfigError:

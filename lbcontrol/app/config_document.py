@@ -124,7 +124,13 @@ class LimitsDocument(Part):
     connections: Count = 20_000
     """Connections of clients at a time, at most 256 fewer than the process may open files; with transport http2."""
     connections_per_address: Count = 4_096
-    """Connections of one IP address at a time; with transport http2."""
+    """Connections of one IP address at a time, where clients need no certificate; with transport http2."""
+    logins_per_address: Count = 128
+    """Connections of one IP address whose client has not shown its certificate yet; with transport http2."""
+    connections_per_identity: Count = 10_000
+    """Connections of one identity, by certificate, at a time; with transport http2."""
+    connections_per_identity_and_address: Count = 256
+    """Connections of one identity from one IP address at a time; with transport http2."""
     accepts_per_turn: Count = 64
     """Connections accepted in one turn of the loop; the others wait in the backlog; with transport http2."""
     stream_max_age: Duration = 1_800.0
@@ -228,6 +234,30 @@ class MemoryDocument(Part):
     """At 85 % of it nothing more is accepted, until it is below 80 %. Default what its control group allows."""
 
 
+class TlsListenerDocument(Part):
+    """TLS of one listener: what it has of its own; the rest is that of ``tls``."""
+
+    cert: PathText | None = None
+    """Certificate and those between it and its authority, PEM; read again when it changes."""
+    key: PathText | None = None
+    """Private key, PEM, not encrypted; read again when it changes."""
+    client_ca: PathText | None = None
+    """Authorities of clients, PEM; read again when it changes. Default none: clients need no certificate."""
+    require_client_cert: Annotated[bool, Strict()] | None = None
+    """False: a client without a certificate is anonymous instead of turned away. Default true, with clientCa."""
+    min_version: Literal["TLSv1.2", "TLSv1.3"] | None = None
+    """Oldest version of TLS. Default TLSv1.2."""
+
+
+class TlsDocument(TlsListenerDocument):
+    """TLS of the listeners grpc and admin; a Unix socket is always plaintext."""
+
+    grpc: TlsListenerDocument | None = None
+    """What is different at the clients' listener."""
+    admin: TlsListenerDocument | None = None
+    """What is different at the operators' listener."""
+
+
 class BusDocument(Part):
     """What carries decisions between processes."""
 
@@ -271,8 +301,8 @@ class ServerDocument(Part):
     """What carries decisions between processes."""
     transport: Literal["http2", "grpcio"] = "http2"
     """What speaks HTTP/2 with clients and operators: http2, our own server, or grpcio, gRPC's. Default http2."""
-    tls: NotYet = None
-    """Certificates of the listeners."""
+    tls: TlsDocument | None = None
+    """Certificates of the listeners grpc and admin, where they are no Unix socket. Default none: plaintext."""
     authorization: NotYet = None
     """Who may do what."""
     memory: MemoryDocument = MemoryDocument()

@@ -51,8 +51,8 @@ class Listeners:
                     config.probe, self._readiness, metrics=metrics.render, refused=self._refused
                 )
             for flag, methods, listen, most in (
-                ("--admin", self._faces.admin, config.admin, operators),
-                ("--grpc", self._faces.clients, config.grpc, clients),
+                ("--admin", self._faces.admin, core.listens(config.admin, config.tls.admin), operators),
+                ("--grpc", self._faces.clients, core.listens(config.grpc, config.tls.grpc), clients),
             ):
                 scheduler, protocols = core.scheduler, self._faces.protocols
                 with _chosen_by(flag):

@@ -43,8 +43,7 @@ async def serve(config: ServerConfig, stop: StopOrder) -> int:
     stop.attach(loop)
     logs.configure()
     _open_all_files()
-    for listen in (config.grpc, config.admin, config.probe):
-        check_exposure(str(listen), authenticated=False, insecure=config.insecure)
+    _check_exposure(config)
     core = assemble(lay_ground(config, loop))
     try:
         return await Server(core, stop).run()
@@ -93,7 +92,8 @@ class Server:
     async def _working(self) -> AsyncIterator[list[asyncio.Task[None]]]:
         """Run hub, persistence and sources; every source has its sink before the hub decides anything."""
         core = self._core
-        parts = [core.persistence.run(), *map(self._watching, core.sources)]
+        renewals = [each.run() for each in core.ground.credentials]
+        parts = [core.persistence.run(), *renewals, *map(self._watching, core.sources)]
         tasks = [asyncio.create_task(part) for part in (core.hub.run(), *parts)]
         try:
             yield tasks
@@ -138,6 +138,22 @@ class Server:
         _log.info("ready", services=len(directory.decisions()), seconds=seconds)
 
 
+def _check_exposure(config: ServerConfig) -> None:
+    """Refuse listeners that strangers could use; raises AccessError (LB505)."""
+    for listen, tls, operators in (
+        (config.grpc, config.tls.grpc, False),
+        (config.admin, config.tls.admin, True),
+        (config.probe, None, False),
+    ):
+        check_exposure(
+            str(listen),
+            encrypted=tls is not None,
+            authenticated=tls is not None and tls.authenticates,
+            operators=operators,
+            insecure=config.insecure,
+        )
+
+
 def _open_all_files() -> None:
     """Let this process open as many files as it may: each connection is one, and the usual limit is 1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -151,6 +167,10 @@ def _announce(core: Core) -> None:
     sources = ", ".join(f"{each.name} ({each.type})" for each in core.sources)
     _log.info("starting", version=__version__, config=config.origin or "defaults", sources=sources, epoch=core.epoch)
     _log.info(core.ground.authorizer.description)
+    for name, tls in (("grpc", config.tls.grpc), ("admin", config.tls.admin)):
+        if tls is not None:
+            clients = "need a certificate" if tls.authenticates else "are anonymous without a certificate"
+            _log.info("tls", listener=name, cert=str(tls.cert), least=tls.min_version, clients=clients)
     if core.persistence.durable:
         _log.info("state directory", path=str(config.state_dir))
     else:

@@ -21,27 +21,33 @@ class AllowAll:
         return True
 
 
-def check_exposure(listen: str, *, authenticated: bool, insecure: bool) -> None:
-    """Refuse a plaintext listener that strangers can reach.
+def check_exposure(
+    listen: str, *, authenticated: bool, insecure: bool, encrypted: bool = False, operators: bool = False
+) -> None:
+    """Refuse a listener that strangers can use: plaintext and no authentication, where they can reach it.
 
     Args:
         listen: ``IP:PORT``, ``[IPv6]:PORT``, ``localhost:PORT`` or ``unix:PATH``.
-        authenticated: Clients prove who they are.
+        authenticated: Every client proves who it is.
         insecure: The operator wrote ``insecure: true``.
+        encrypted: It speaks TLS.
+        operators: Whoever gets in can change where traffic goes: then encryption alone protects nothing.
 
     Raises:
         AccessError: LB505; do not open the listener.
     """
-    if authenticated or insecure or is_local(listen):
+    if authenticated or insecure or is_local(listen) or (encrypted and not operators):
         return
+    how = "without authentication" if encrypted else "in plaintext without authentication"
     raise AccessError(
         Finding(
             "LB505",
-            f'refusing to listen on "{listen}" in plaintext without authentication',
+            f'refusing to listen on "{listen}" {how}',
             at="listen",
             why="everyone who reaches this address could read and change where traffic goes",
             effect="nothing was started",
-            do="listen on 127.0.0.1, or write `insecure: true` where the network itself keeps strangers out",
+            do="listen on 127.0.0.1, set tls with clientCa, or write `insecure: true` where the network itself keeps"
+            " strangers out",
         )
     )
 

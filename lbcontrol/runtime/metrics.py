@@ -37,6 +37,8 @@ REFUSALS = (
     "full",
 )
 """Why a load sample is dropped: what the reporter is told, and the two limits of what is kept."""
+ENDS = ("max_age", "shutdown", "slow", "certificate")
+"""Why the server ends a stream."""
 PARTS = ("engine", "hub", "compile", "follower", "subscriber", "source", "persistence", "transport")
 """Where an exception that nobody expected was caught."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -101,7 +103,7 @@ class Metrics:
         self.streams = self._gauge("streams", "Open streams.", ("protocol",), PROTOCOLS)
         self.streams_limit = self._gauge("streams_limit", "Most streams this process accepts.")
         self.streams_reaped_total = self._counter(
-            "streams_reaped_total", "Streams the server ended.", ("reason",), ("max_age", "shutdown", "slow")
+            "streams_reaped_total", "Streams the server ended.", ("reason",), ENDS
         )
         self.streams_shed_total = self._counter(
             "streams_shed_total", "Connections and streams refused because the process was full.", ("reason",), FULL
@@ -110,6 +112,9 @@ class Metrics:
         for layer, reasons in REASONS.items():
             for reason in reasons:
                 self.rejected_total.labels(layer, reason)
+        self.cert_expiry_timestamp_seconds = self._gauge(
+            "cert_expiry_timestamp_seconds", "Unix time at which a certificate in force ends.", ("file",)
+        )
         self.state_write_errors_total = self._counter("state_write_errors_total", "Writes of state that failed.")
         self.internal_errors_total = self._counter(
             "internal_errors_total", "Exceptions nobody expected; the rest went on.", ("part",), PARTS

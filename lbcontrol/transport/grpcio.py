@@ -17,6 +17,7 @@ from lbcontrol.transport.listening import Listen, prepared, taken
 from lbcontrol.transport.stream import GrpcStream
 from lbcontrol.transport.streams import StreamLimits, Streams
 from lbcontrol.transport.supervised import answer
+from lbcontrol.transport.tls.material import Material
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
@@ -81,7 +82,7 @@ class _Calls(grpc.GenericRpcHandler):
                 await _abort(context, too_large(len(request), method.max_message_bytes))
             self._streams.unary(1)
             try:
-                peer, metadata = peer_of(context.peer()), metadata_of(context.invocation_metadata())
+                peer, metadata = peer_of(context), metadata_of(context.invocation_metadata())
                 answered = await answer(
                     handler, request=request, peer=peer, metadata=metadata, caught=self._streams.caught
                 )
@@ -123,6 +124,36 @@ class Server:
         await closing
 
 
+def _add_port(server: grpc.aio.Server, listen: Listen) -> int:
+    """Bind; returns the port. grpc asks for the certificates at each handshake, in a thread of its own."""
+    tls = listen.tls
+    if tls is None:
+        return server.add_insecure_port(str(listen))
+
+    told = tls.material
+
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal told
+        if tls.material is told:
+            return None
+        told = tls.material
+        return _certificates(told)
+
+    asks = tls.files.authenticates
+    return server.add_secure_port(
+        str(listen),
+        grpc.dynamic_ssl_server_credentials(
+            _certificates(told),
+            changed,  # type: ignore[arg-type]  # the stubs know no None, which is "as before"
+            require_client_authentication=asks,
+        ),
+    )
+
+
+def _certificates(material: Material) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(material.key, material.cert)], material.client_ca or None)
+
+
 async def serve(
     methods: Iterable[Method],
     listen: Listen,
@@ -132,7 +163,7 @@ async def serve(
     limits: StreamLimits | None = None,
     protocols: Mapping[str, str] = NO_PROTOCOLS,
 ) -> Server:
-    """Serve ``methods`` on ``listen``, in plaintext.
+    """Serve ``methods`` on ``listen``, with TLS when it has credentials.
 
     Args:
         methods: What is served; an unknown method is UNIMPLEMENTED.
@@ -151,7 +182,7 @@ async def serve(
     server = grpc.aio.server(handlers=(_Calls(methods, streams),), options=options(limits, most))
     with prepared(listen):
         try:
-            port = server.add_insecure_port(str(listen))
+            port = _add_port(server, listen)
         except RuntimeError as error:
             raise taken(listen) from error
     await server.start()

@@ -9,12 +9,13 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lbcontrol.model.errors import AccessError
 from lbcontrol.model.findings import Finding
 from lbcontrol.transport.holders import tcp_holder, unix_holder
+from lbcontrol.transport.tls.credentials import Credentials
 
 UNIX = "unix:"
 MAX_PATH_BYTES = 107
@@ -30,6 +31,8 @@ class Listen:
     port: int = 0
     """0 lets the system choose."""
     path: Path | None = None
+    tls: Credentials | None = field(default=None, compare=False, repr=False)
+    """What the listener proves itself with; None for plaintext."""
 
     @classmethod
     def parse(cls, text: str) -> Listen:

@@ -1,6 +1,6 @@
 """Why streams close: the closed set of ``StreamHandler.closed``, the same for every binding."""
 
-CLIENT, ENDED, FAILED, MAX_AGE, SHUTDOWN, SLOW, TOO_LARGE = (
+CLIENT, ENDED, FAILED, MAX_AGE, SHUTDOWN, SLOW, TOO_LARGE, UNTRUSTED = (
     "client",
     "ended",
     "failed",
@@ -8,4 +8,5 @@ CLIENT, ENDED, FAILED, MAX_AGE, SHUTDOWN, SLOW, TOO_LARGE = (
     "shutdown",
     "slow",
     "too_large",
+    "certificate",
 )

@@ -75,7 +75,7 @@ class GrpcStream:
     async def run(self) -> None:
         """Serve the stream to its end."""
         context = self._context
-        peer, metadata = peer_of(context.peer()), metadata_of(context.invocation_metadata())
+        peer, metadata = peer_of(context), metadata_of(context.invocation_metadata())
         if not attempt(self._owner.caught, self._handler.opened, peer, metadata, self):
             self._fail()
         self._read()

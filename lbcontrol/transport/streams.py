@@ -16,7 +16,7 @@ from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Status, StatusCode, Timer
 from lbcontrol.runtime.rejections import FULL
 from lbcontrol.runtime.supervision import Supervisor
-from lbcontrol.transport.reasons import MAX_AGE, SHUTDOWN, SLOW
+from lbcontrol.transport.reasons import MAX_AGE, SHUTDOWN, SLOW, UNTRUSTED
 
 AGED = Status(StatusCode.UNAVAILABLE, "the stream has reached its greatest age; open it again")
 STOPPING = Status(StatusCode.UNAVAILABLE, "server is shutting down")
@@ -24,7 +24,7 @@ STALLED = Status(StatusCode.UNAVAILABLE, "the client does not read")
 
 SHORT = Status(StatusCode.RESOURCE_EXHAUSTED, "LB509: memory is short here; try again later")
 
-REAPED = frozenset({MAX_AGE, SHUTDOWN, SLOW})
+REAPED = frozenset({MAX_AGE, SHUTDOWN, SLOW, UNTRUSTED})
 """Reasons for which the server ends streams; the label of ``streams_reaped_total``."""
 LAYER = "transport"
 """Label ``layer`` of what is refused here."""
@@ -70,7 +70,13 @@ class StreamLimits:
     connections: int = 20_000
     """At a time, and never more than the process has descriptors for (http2; grpcio has no such limit)."""
     connections_per_address: int = 4_096
-    """Of one IP address at a time (http2)."""
+    """Of one IP address at a time (http2); where clients log in with a certificate the next three hold instead."""
+    logins_per_address: int = 128
+    """Connections of one IP address whose client has not yet shown its certificate."""
+    connections_per_identity: int = 10_000
+    """Of one identity at a time."""
+    connections_per_identity_and_address: int = 256
+    """Of one identity from one IP address."""
     accepts: int = 64
     """Connections accepted in one turn of the loop: the others wait in the backlog (http2)."""
     preface: float = 10.0

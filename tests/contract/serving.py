@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import functools
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TypeAlias
 
+import grpc
 import grpc.aio
 
 from lbcontrol.model.clients import Peer
@@ -19,10 +24,20 @@ from lbcontrol.transport import grpcio
 from lbcontrol.transport.http2 import server as http2
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
+from lbcontrol.transport.tls.credentials import Credentials
+from lbcontrol.transport.tls.files import TlsFiles
 from tests.support.aio import calm
+from tests.support.pki import Pki, make_pki
 
 Server: TypeAlias = "grpcio.Server | http2.Server"
-SERVES: dict[str, Callable[..., Awaitable[Server]]] = {"grpcio": grpcio.serve, "http2": http2.serve}
+TLS = "+tls"
+"""End of the name of a binding that serves with certificates, and wants one of its clients."""
+SERVES: dict[str, Callable[..., Awaitable[Server]]] = {
+    "grpcio": grpcio.serve,
+    f"grpcio{TLS}": grpcio.serve,
+    "http2": http2.serve,
+    f"http2{TLS}": http2.serve,
+}
 """Every binding by its name in the configuration."""
 chosen: ContextVar[str] = ContextVar("chosen", default="grpcio")
 """The binding that ``served`` uses; a fixture sets it, so that each test runs on every one."""
@@ -115,6 +130,19 @@ async def _unary(request: bytes, peer: Peer, metadata: Metadata) -> bytes:
     return request + peer.host.encode() + str(metadata.get("x-word", "")).encode()
 
 
+@functools.cache
+def pki() -> Pki:
+    """Certificates for all tests of a run."""
+    return make_pki(Path(tempfile.mkdtemp(prefix="lbcontrol-pki-")))
+
+
+def credentials(scheduler: Scheduler, metrics: Metrics) -> Credentials:
+    """What a listener with TLS serves with."""
+    made = pki()
+    files = TlsFiles(made.server.cert, made.server.key, client_ca=made.authority.cert)
+    return Credentials(files, scheduler, metrics=metrics)
+
+
 @contextlib.asynccontextmanager
 async def served(
     listen: Listen = LOOPBACK,
@@ -134,6 +162,8 @@ async def served(
     methods = [Method(STREAM, stream=begin, max_message_bytes=10 * MOST)]
     methods.append(Method(UNARY, unary=_unary, max_message_bytes=MOST))
     scheduler = clock or LoopScheduler(asyncio.get_running_loop())
+    if chosen.get().endswith(TLS) and listen.tls is None:
+        listen = dataclasses.replace(listen, tls=credentials(scheduler, metrics))
     async with calm():
         server = await SERVES[chosen.get()](
             methods, listen, scheduler=scheduler, metrics=metrics, limits=limits, protocols={STREAM: "native"}
@@ -150,7 +180,15 @@ Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
 @contextlib.asynccontextmanager
 async def dialled(target: str) -> AsyncIterator[grpc.aio.Channel]:
     """A stock client's channel."""
-    async with grpc.aio.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+    own_pool = ("grpc.use_local_subchannel_pool", 1)
+    if not chosen.get().endswith(TLS):
+        async with grpc.aio.insecure_channel(target, options=[own_pool]) as channel:
+            yield channel
+        return
+    root, own = pki().authority.cert.read_bytes(), pki().client
+    proof = grpc.ssl_channel_credentials(root, own.key.read_bytes(), own.cert.read_bytes())
+    options = [own_pool, ("grpc.ssl_target_name_override", "localhost")]
+    async with grpc.aio.secure_channel(target, proof, options=options) as channel:
         yield channel
 
 

@@ -234,7 +234,7 @@ async def test_two_hundred_first_streams_at_once_are_all_served() -> None:
             assert isinstance(answer, bytes)
             return answer
 
-    async with served() as plane:
+    async with served(limits=StreamLimits(logins_per_address=200)) as plane:
         answers = await asyncio.gather(*(first(plane.target) for _ in range(200)))
         assert answers == [b"one"] * 200
         await asyncio.gather(*(each.over.wait() for each in plane.handlers))

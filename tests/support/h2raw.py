@@ -69,12 +69,16 @@ class Raw:
             data = await asyncio.get_running_loop().sock_recv(self.sock, 65_536)
         except OSError:
             return False
+        self.keep(data)
+        return bool(data)
+
+    def keep(self, data: bytes) -> None:
+        """Take in what was read: whole frames go into ``frames``."""
         self._kept += data
         while len(self._kept) >= HEAD_BYTES + (size := int.from_bytes(self._kept[:3])):
             head, payload = self._kept[:HEAD_BYTES], self._kept[HEAD_BYTES : HEAD_BYTES + size]
             self.frames.append((head[3], head[4], int.from_bytes(head[5:]), payload))
             self._kept = self._kept[HEAD_BYTES + size :]
-        return bool(data)
 
     async def wait_for(self, kind: Kind, *, flags: int = 0) -> bytes:
         """Read until a frame of this kind has come (with these flags); return its payload."""

@@ -106,6 +106,12 @@ class Serve(Common):
             "--state-dir", envvar="LBCONTROL_STATE_DIR", metavar="DIR", help="What survives a restart lives here."
         ),
     ] = ""
+    tls_cert: Annotated[str, typer.Option("--tls-cert", metavar="FILE", help="Certificate of the listeners, PEM.")] = ""
+    tls_key: Annotated[str, typer.Option("--tls-key", metavar="FILE", help="Its key, PEM.")] = ""
+    tls_client_ca: Annotated[
+        str,
+        typer.Option("--tls-client-ca", metavar="FILE", help="Authorities of clients, PEM: they need certificates."),
+    ] = ""
     transport: Annotated[
         Transport | None,
         typer.Option("--transport", help="What speaks HTTP/2.", show_default="the server file's, else http2"),

@@ -32,6 +32,7 @@ class Acceptor:
         *,
         make: Callable[[str], asyncio.BufferedProtocol],
         refused: Callable[[str], None],
+        has_room: Callable[[int], bool] | None = None,
     ) -> None:
         """Wait for ``start``.
 
@@ -40,11 +41,15 @@ class Acceptor:
             seats: Whoever gets none is closed at once.
             make: Makes the protocol of a connection from this address; it gives the seat back when it is over.
             refused: Counts a connection that was not taken.
+            has_room: Asked before each connection with the number of those under way to ``make``; while it says no,
+                callers wait in the backlog until ``wake``. None: there is always room.
         """
         self._socket = sock
         self._seats = seats
         self._make = make
         self._refused = refused
+        self._has_room = has_room
+        self._waiting = False
         self._loop = asyncio.get_running_loop()
         self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
         """A descriptor to give up when there is none left, so that a caller can be told so instead of waiting."""
@@ -68,8 +73,18 @@ class Acceptor:
         self._give_up_spare()
         return True
 
+    def wake(self) -> None:
+        """Go on accepting, if there is room again."""
+        if self._accepting and self._waiting:
+            self._waiting = False
+            self._loop.add_reader(self._socket.fileno(), self._accept)
+
     def _accept(self) -> None:
         for _ in range(self.per_turn):
+            if self._has_room is not None and not self._has_room(len(self._joining)):
+                self._waiting = True
+                self._loop.remove_reader(self._socket.fileno())
+                return
             try:
                 sock, name = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -85,7 +100,11 @@ class Acceptor:
                 continue
             task = self._loop.create_task(self._join(sock, address))
             self._joining.add(task)
-            task.add_done_callback(self._joining.discard)
+            task.add_done_callback(self._joined)
+
+    def _joined(self, task: asyncio.Task[None]) -> None:
+        self._joining.discard(task)
+        self.wake()
 
     async def _join(self, sock: socket.socket, address: str) -> None:
         try:

@@ -11,10 +11,10 @@ from lbcontrol.http2.events import Broken, Closed, Event, HalfClosed, Message, O
 from lbcontrol.http2.fields import Fields
 from lbcontrol.http2.frames import Code
 from lbcontrol.http2.grpc import RESPONSE_HEADERS, is_grpc, metadata_of, timeout_of
-from lbcontrol.model.clients import Peer
+from lbcontrol.model.clients import Identity, Peer
 from lbcontrol.runtime.ports import Method, Status, StatusCode
 from lbcontrol.transport.http2.calls import LATE, Call, PlainCall, StreamCall, UnaryCall, status_block
-from lbcontrol.transport.reasons import CLIENT, ENDED, MAX_AGE, TOO_LARGE
+from lbcontrol.transport.reasons import CLIENT, ENDED, MAX_AGE, TOO_LARGE, UNTRUSTED
 
 if TYPE_CHECKING:
     from lbcontrol.transport.http2.server import Shared
@@ -26,6 +26,8 @@ PING_DATA = b"lbctrl\0\0"
 OVERTIME = Status(StatusCode.DEADLINE_EXCEEDED, "a message took too long to arrive")
 OVERDUE = {"preface": Code.SETTINGS_TIMEOUT, "header_block": Code.ENHANCE_YOUR_CALM}
 """What GOAWAY says of a peer that let a time pass; of the others that nothing is wrong."""
+ANYBODY = Identity()
+"""Who is there without TLS, and without a certificate of the client's."""
 MAPPED = "::ffff:"
 """How an IPv6 socket writes an IPv4 address."""
 
@@ -40,8 +42,14 @@ def message_limit(methods: Mapping[str, Method], fields: Fields) -> int:
 class Http2Link(asyncio.BufferedProtocol):
     """A connection and its calls."""
 
-    def __init__(self, shared: Shared, address: str) -> None:
-        """Wait for the socket; everything that all connections share is in ``shared``."""
+    def __init__(self, shared: Shared, address: str, *, opened_at: float | None = None) -> None:
+        """Wait for the socket; everything that all connections share is in ``shared``.
+
+        Args:
+            shared: What all connections share.
+            address: IP address of the peer, whose seat this connection has; empty on a Unix socket.
+            opened_at: Monotonic seconds of its TCP accept; now when left out.
+        """
         self._shared = shared
         self.address = address
         """Whose seat this connection has."""
@@ -51,7 +59,8 @@ class Http2Link(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._calls: dict[int, Call] = {}
         self._peer = Peer("")
-        self._opened_at = self._read_at = self._used_at = shared.now()
+        self._read_at = self._used_at = shared.now()
+        self._opened_at = self._read_at if opened_at is None else opened_at
         self._blocked_at = 0.0
         self._pinged_at: float | None = None
         self._leaving = False
@@ -63,7 +72,7 @@ class Http2Link(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  for the type checker
         self._transport = transport
         transport.set_write_buffer_limits(high=HIGH_WATER)
-        self._peer = _peer(transport.get_extra_info("peername"))
+        self._peer = _peer(transport.get_extra_info("peername"), transport.get_extra_info("identity") or ANYBODY)
         self._shared.joined(self)
         self.flush()
 
@@ -298,6 +307,13 @@ class Http2Link(asyncio.BufferedProtocol):
         """Write what is left, then close."""
         self._leave()
 
+    def expel(self, words: str) -> None:
+        """End every call, then close: who is there is believed no longer."""
+        for call in list(self._calls.values()):
+            call.reap(Status(StatusCode.UNAUTHENTICATED, words), UNTRUSTED)
+        self.leave()
+        self._leave()
+
     def _leave(self) -> None:
         self.flush()
         if self._transport is not None:
@@ -314,9 +330,9 @@ def _deadline(fields: dict[bytes, bytes], now: float) -> float | None:
     return None if seconds is None else now + seconds
 
 
-def _peer(name: object) -> Peer:
+def _peer(name: object, identity: Identity) -> Peer:
     """Return the peer of a socket: an IPv4 or IPv6 address with port, or a Unix socket."""
     if isinstance(name, tuple):
         host = str(name[0]).removeprefix(MAPPED)
-        return Peer(f"[{host}]:{name[1]}" if ":" in host else f"{host}:{name[1]}")
-    return Peer("unix:")
+        return Peer(f"[{host}]:{name[1]}" if ":" in host else f"{host}:{name[1]}", identity)
+    return Peer("unix:", identity)

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from lbcontrol.http2.fields import Fields
@@ -17,6 +18,8 @@ from lbcontrol.transport.http2.accepting import Acceptor
 from lbcontrol.transport.http2.calls import Call, StreamCall
 from lbcontrol.transport.http2.link import Http2Link, message_limit
 from lbcontrol.transport.http2.seats import Seats, affordable
+from lbcontrol.transport.http2.secure import TlsLink
+from lbcontrol.transport.http2.secured import Secured
 from lbcontrol.transport.listening import Listen, prepared, refused
 from lbcontrol.transport.streams import StreamLimits, Streams
 
@@ -129,16 +132,25 @@ class Shared:
 class Server:
     """A listener and its connections; made by ``serve``."""
 
-    def __init__(self, listen: Listen, sock: socket.socket, *, shared: Shared, streams: Streams) -> None:
-        """Keep what ``serve`` has bound."""
+    def __init__(
+        self, listen: Listen, sock: socket.socket, *, shared: Shared, streams: Streams, secured: Secured | None = None
+    ) -> None:
+        """Keep what ``serve`` has bound; ``secured`` is None for plaintext."""
         self.listen = listen
         """Where it listens, with the port that was chosen."""
         self._shared = shared
         self._streams = streams
+        self._secured = secured
         self._acceptor = Acceptor(
-            sock, shared.seats, make=lambda address: Http2Link(shared, address), refused=streams.refused
+            sock,
+            shared.seats,
+            make=partial(Http2Link, shared) if secured is None else partial(TlsLink, secured),
+            refused=streams.refused,
+            has_room=None if secured is None else secured.handshakes.has_room,
         )
         self._acceptor.per_turn = shared.times.accepts
+        if secured is not None:
+            secured.start(room=self._acceptor.wake)
 
     def start(self) -> None:
         """Accept."""
@@ -150,6 +162,8 @@ class Server:
         A second call with 0, while the first is under way, ends it at once.
         """
         if self._acceptor.stop():
+            if self._secured is not None:
+                self._secured.stop()
             for link in self._shared.links():
                 link.leave()
         await self._streams.end_all(grace)
@@ -184,7 +198,7 @@ async def serve(
     limits: StreamLimits | None = None,
     protocols: Mapping[str, str] = NO_PROTOCOLS,
 ) -> Server:
-    """Serve ``methods`` on ``listen``, in plaintext.
+    """Serve ``methods`` on ``listen``, with TLS when it has credentials.
 
     Args:
         methods: What is served; an unknown method is UNIMPLEMENTED.
@@ -200,16 +214,19 @@ async def serve(
     limits = limits or StreamLimits()
     streams = Streams(limits, scheduler, metrics=metrics, protocols=protocols)
     wire = replace(limits.wire, streams=limits.streams_per_connection)
-    seats = Seats(affordable(limits.connections), per_address=limits.connections_per_address, is_short=limits.is_short)
+    logs_in = listen.tls is not None and listen.tls.files.authenticates
+    per_address = limits.connections if logs_in else limits.connections_per_address
+    seats = Seats(affordable(limits.connections), per_address=per_address, is_short=limits.is_short)
     shared = Shared(methods, streams, scheduler=scheduler, limits=wire, seats=seats)
     shared.times = limits
+    secured = None if listen.tls is None else Secured(shared, listen.tls, scheduler=scheduler, limits=limits)
     with prepared(listen):
         try:
             sock = _bound(listen)
         except OSError as error:
             raise refused(listen, error) from error
     place = listen if listen.path else Listen(listen.host, sock.getsockname()[1])
-    server = Server(place, sock, shared=shared, streams=streams)
+    server = Server(place, sock, shared=shared, streams=streams, secured=secured)
     streams.start()
     shared.start()
     server.start()

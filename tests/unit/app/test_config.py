@@ -116,7 +116,6 @@ insecure: "no"
 
 LATER = {
     "listen.web": "listen: {web: '127.0.0.1:1'}",
-    "tls": "tls: {cert: a}",
     "authorization": "authorization: {}",
     "dial": "dial: {}",
     "admin": "admin: {write: true}",
@@ -151,6 +150,32 @@ def limited(name: str) -> tuple[str, Callable[[ServerConfig], object]]:
     return text, lambda c: in_force(c.document.limits) != in_force(LimitsDocument())
 
 
+TLS = "cert: {0}.crt, key: {0}.key, clientCa: {0}.ca, requireClientCert: false, minVersion: TLSv1.3"
+TLS_FIELDS = {
+    "cert": ("cert", "{}.crt"),
+    "key": ("key", "{}.key"),
+    "clientCa": ("client_ca", "{}.ca"),
+    "requireClientCert": ("require_client_cert", "False"),
+    "minVersion": ("min_version", "TLSv1.3"),
+}
+
+
+def _tls_effects() -> dict[str, tuple[str, Callable[[ServerConfig], object]]]:
+    """Every key of ``tls``: for both listeners, and for one of them."""
+
+    def arrived(listener: str, key: str, word: str) -> Callable[[ServerConfig], object]:
+        field, value = TLS_FIELDS[key]
+        return lambda config: str(getattr(getattr(config.tls, listener), field)).endswith(value.format(word))
+
+    found = {}
+    for key in TLS_FIELDS:
+        found[f"tls.{key}"] = (f"tls: {{{TLS.format('all')}}}", arrived("grpc", key, "all"))
+        for listener in ("grpc", "admin"):
+            text = f"tls: {{cert: c, key: k, clientCa: a, {listener}: {{{TLS.format('own')}}}}}"
+            found[f"tls.{listener}.{key}"] = (text, arrived(listener, key, "own"))
+    return found
+
+
 EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
     "apiVersion": ("", lambda c: c.document.api_version == "lbcontrol.io/v1alpha1"),
     "kind": ("", lambda c: c.document.kind == "Server"),
@@ -161,6 +186,7 @@ EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
     "stateDir": ("stateDir: s", lambda c: str(c.state_dir).endswith("/s")),
     "insecure": ("insecure: true", lambda c: c.insecure),
     "registration.allow": ("registration: {allow: [10.0.0.0/8]}", lambda c: c.document.registration.allow),
+    **_tls_effects(),
     "startupGrace": ("startupGrace: 1s", lambda c: c.document.startup_grace == 1.0),
     "shutdownGrace": ("shutdownGrace: 1s", lambda c: c.document.shutdown_grace == 1.0),
     "controlInterval": ("controlInterval: 500ms", lambda c: c.document.control_interval == 0.5),

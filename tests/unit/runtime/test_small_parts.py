@@ -131,11 +131,15 @@ def test_local_listeners_need_no_authentication(listen: str) -> None:
     "listen", ["0.0.0.0:18000", "[::]:18000", ":18000", "192.0.2.1:18000", "example.com:80", "[::ffff:127.0.0.1]:1"]
 )
 def test_exposed_listeners_are_refused_unless_somebody_means_it(listen: str) -> None:
-    """Plaintext for strangers takes authentication, or the word insecure."""
+    """Plaintext for strangers takes authentication, or the word insecure; operators take it with TLS, too."""
     with pytest.raises(AccessError, match=r"LB505.*insecure: true|(?s:LB505.*insecure: true)"):
         check_exposure(listen, authenticated=False, insecure=False)
     check_exposure(listen, authenticated=True, insecure=False)
     check_exposure(listen, authenticated=False, insecure=True)
+    check_exposure(listen, authenticated=False, insecure=False, encrypted=True)
+    with pytest.raises(AccessError, match=r"without authentication"):
+        check_exposure(listen, authenticated=False, insecure=False, encrypted=True, operators=True)
+    check_exposure(listen, authenticated=True, insecure=False, encrypted=True, operators=True)
 
 
 def test_allow_all_says_so_and_local_owner_owns() -> None:

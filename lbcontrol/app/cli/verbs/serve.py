@@ -14,6 +14,9 @@ def serve(options: Serve) -> int:
         "listen.admin": options.admin,
         "listen.probe": options.probe,
         "stateDir": options.state_dir,
+        "tls.cert": options.tls_cert,
+        "tls.key": options.tls_key,
+        "tls.clientCa": options.tls_client_ca,
         "transport": options.transport.value if options.transport else "",
         "insecure": "true" if options.insecure else "",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -58,10 +59,11 @@ def _is_server_file(path: Path) -> bool:
 
 def _server_findings(path: str) -> Sequence[Finding]:
     try:
-        importlib.import_module("lbcontrol.app.config").load(path, sources_path=None, overrides={})
+        config = importlib.import_module("lbcontrol.app.config").load(path, sources_path=None, overrides={})
     except ConfigError as error:
         return error.findings
-    return ()
+    tried = importlib.import_module("lbcontrol.transport.tls.material").tried
+    return [finding for files in config.tls.every() for finding in tried(files, wall=time.time())]
 
 
 def _print(findings: Sequence[Finding], form: Report) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lbcontrol.app.cli import run
+from lbcontrol.app.config_tls import TlsConfig
 from lbcontrol.model.endpoints import Address, Endpoint
 from lbcontrol.model.errors import ConfigError
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.services import ServiceSnapshot
+from lbcontrol.transport.tls.files import TlsFiles
 
 BAD = Finding("LB103", 'unknown loadBalancer.type "RondRobin"', at="greeter.yaml:9")
 ODD = Finding("LB127", "weights do not reach gRPC clients", severity=Severity.WARNING)
@@ -23,21 +25,21 @@ ODD = Finding("LB127", "weights do not reach gRPC clients", severity=Severity.WA
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Stand-ins for configuration, server, validation and schema; remembers what they were asked."""
-    asked: dict[str, Any] = {"findings": []}
+    asked: dict[str, Any] = {"findings": [], "tls": TlsConfig()}
 
-    def load(path: str | None, *, sources_path: str | None, overrides: dict[str, str]) -> str:
+    def load(path: str | None, *, sources_path: str | None, overrides: dict[str, str]) -> SimpleNamespace:
         asked["load"] = (path, sources_path, overrides)
         if asked["findings"]:
             raise ConfigError(*asked["findings"])
-        return "config"
+        return SimpleNamespace(tls=asked["tls"])
 
     def validate(paths: list[str]) -> tuple[list[Finding], list[ServiceSnapshot]]:
         asked["validate"] = paths
         ends = tuple(Endpoint(Address("127.0.0.1", port)) for port in (1, 2))
         return list(asked["findings"]), [ServiceSnapshot("greeter", "files", endpoints=ends)]
 
-    def serve(config: str) -> int:
-        asked["run"] = config
+    def serve(config: SimpleNamespace) -> int:
+        asked["run"] = config.tls
         return 0
 
     _put(monkeypatch, "lbcontrol.app.config", load=load)
@@ -73,7 +75,7 @@ def test_serve_lets_the_command_line_overrule_the_file(parts: dict[str, Any]) ->
             "insecure": "true",
         },
     )
-    assert parts["run"] == "config"
+    assert parts["run"] is parts["tls"]
 
 
 def test_serve_without_anything_asks_for_the_defaults(parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +127,9 @@ def test_validate_knows_a_server_file(
     assert run(["validate", str(server), str(services)]) == 0
     assert (parts["load"], parts["validate"]) == ((str(server), None, {}), [str(services)])
     assert capsys.readouterr().out == "1 server file, 1 service, 2 endpoints: ok\n"
+    parts["tls"] = TlsConfig(TlsFiles(tmp_path / "none.crt", tmp_path / "none.key"))
+    assert run(["validate", str(server)]) == 0  # They may be where the server will run.
+    assert "warning LB511" in capsys.readouterr().out
     parts["findings"] = [BAD]
     assert run(["validate", str(server)]) == 4
 
