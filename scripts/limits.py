@@ -15,7 +15,10 @@ from lbcontrol.runtime.rejections import FAULTS, REASONS
 from lbcontrol.sources.documents import services, tree
 from lbcontrol.sources.registry import RegistryOptions
 from lbcontrol.transport.http2.accepting import USER_TIMEOUT_MS
+from lbcontrol.transport.http2.handshakes import MOST as HANDSHAKES
+from lbcontrol.transport.http2.handshakes import SECONDS
 from lbcontrol.transport.http2.seats import SPARE_DESCRIPTORS
+from lbcontrol.transport.http2.secure import HANDSHAKE_BYTES
 from lbcontrol.transport.http2.server import BACKLOG
 
 CALM = "GOAWAY ENHANCE_YOUR_CALM, close"
@@ -46,6 +49,45 @@ CONNECTIONS = (
     Row("descriptors left for everything else", (), CLOSE, reasons=("connections",), fixed=str(SPARE_DESCRIPTORS)),
     Row("no descriptor left", (), "one caller is told by a close, accepting rests 0.1 s", reasons=("descriptors",)),
     Row("connections of one address", ("connections_per_address",), CLOSE, reasons=("connections_per_address",)),
+    Row(
+        "connections of one address, not logged in yet (TLS)",
+        ("logins_per_address",),
+        CLOSE,
+        reasons=("logins_per_address",),
+    ),
+    Row("connections of one identity", ("connections_per_identity",), CLOSE, reasons=("connections_per_identity",)),
+    Row(
+        "connections of one identity from one address",
+        ("connections_per_identity_and_address",),
+        CLOSE,
+        reasons=("connections_per_identity_and_address",),
+    ),
+    Row("handshakes in progress (TLS)", (), "wait in the backlog", fixed=str(HANDSHAKES)),
+    Row("TCP accept to the end of the handshake (TLS)", (), CLOSE, reasons=("tls_seconds",), fixed=f"{SECONDS:.0f}s"),
+    Row("bytes of a handshake (TLS)", (), CLOSE, reasons=("tls_bytes",), fixed=f"{HANDSHAKE_BYTES:,}"),
+    Row("records without content (TLS)", (), CLOSE, reasons=("tls_empty",), fixed="many times what there is in others"),
+    Row(
+        "a handshake that fails (TLS)",
+        (),
+        CLOSE,
+        reasons=(
+            "tls_alpn",
+            "tls_by_peer",
+            "tls_certificate",
+            "tls_handshake",
+            "tls_identity",
+            "tls_plaintext",
+            "tls_record",
+        ),
+        fixed="any",
+    ),
+    Row(
+        "certificate, or its authority, counts no longer (TLS)",
+        (),
+        "UNAVAILABLE, close",
+        reasons=("certificate",),
+        fixed="within 10s",
+    ),
     Row("accepts in a turn of the loop", ("accepts_per_turn",), "wait in the backlog", fixed=f"backlog {BACKLOG:,}"),
     Row("TCP accept to preface and SETTINGS", ("preface_timeout",), "GOAWAY, close", reasons=("preface",)),
     Row("connection without a stream", ("connection_idle",), "GOAWAY, close", reasons=("idle",)),

@@ -14,6 +14,8 @@ FULL = ("connections", "descriptors", "memory", "streams")
 LIMITS = (
     "compressed",
     "connections_per_address",
+    "connections_per_identity",
+    "connections_per_identity_and_address",
     "continuations",
     "empty_data",
     "glitches",
@@ -24,6 +26,7 @@ LIMITS = (
     "header_value",
     "idle",
     "keepalive",
+    "logins_per_address",
     "message_bytes",
     "message_seconds",
     "preface",
@@ -34,6 +37,9 @@ LIMITS = (
     "small_data",
     "stalled",
     "streams_per_connection",
+    "tls_bytes",
+    "tls_empty",
+    "tls_seconds",
     "too_many_pings",
     "unfinished",
     "window_updates",
@@ -75,9 +81,20 @@ FAULTS = (
     "window_update_size",
 )
 """Breaches of RFC 9113 and RFC 7541; those that the peer cannot commit often end the connection."""
+TLS = (
+    "certificate",
+    "tls_alpn",
+    "tls_by_peer",
+    "tls_certificate",
+    "tls_handshake",
+    "tls_identity",
+    "tls_plaintext",
+    "tls_record",
+)
+"""Handshakes that failed, and certificates that count no longer."""
 REASONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "transport": tuple(sorted((*FULL, *LIMITS, *FAULTS))),
+        "transport": tuple(sorted((*FULL, *LIMITS, *FAULTS, *TLS))),
         "xds": (
             "malformed",
             "nacks",

@@ -25,6 +25,9 @@ from lbcontrol.sources.spec import SourceSpec
 from tests.support.kube import Kube, namespace, service
 from tests.support.sinks import RecordingSink
 
+SECONDS = 30.0
+"""For a registry to answer, on a machine that has other work."""
+
 
 class Registries:
     """For each type of source: options, and how a service comes to be in what it watches, and under which name."""
@@ -91,7 +94,7 @@ async def running(source: Source, sink: RecordingSink) -> AsyncIterator[None]:
     """Run a source until it has synced, and stop it at the end."""
     task = asyncio.create_task(source.run(sink))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             await sink.has_synced.wait()
             yield
     finally:
@@ -102,7 +105,7 @@ async def running(source: Source, sink: RecordingSink) -> AsyncIterator[None]:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for a source to notice something in the real world."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while not holds():  # noqa: ASYNC110  (the file system has no event to wait for)
             await asyncio.sleep(0.01)
 
