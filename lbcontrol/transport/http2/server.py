@@ -46,6 +46,8 @@ class Shared:
         self._scheduler = scheduler
         self.now = scheduler.now
         """Monotonic seconds."""
+        self.call_later = scheduler.call_later
+        """Calls a function after so many seconds."""
         self._slots: list[set[Http2Link]] = [set() for _ in range(LOOK_SLOTS)]
         self._slot_of: dict[Http2Link, int] = {}
         self._turn = 0
@@ -141,19 +143,27 @@ class Server:
         self._acceptor.start()
 
     async def stop(self, grace: float) -> None:
-        """Stop accepting, end streams spread over ``grace`` seconds, then close.
+        """Stop accepting, end streams spread over ``grace`` seconds, let unary calls end in them, then close.
 
         A second call with 0, while the first is under way, ends it at once.
         """
+        began = self._shared.now()
         if self._acceptor.stop():
             for link in self._shared.links():
                 link.leave()
         await self._streams.end_all(grace)
+        for link in self._shared.links():
+            link.close_when_done()
+        await self._gone(grace - (self._shared.now() - began))
         self._shared.stop()
         for link in self._shared.links():
             link.close()
+        await self._gone(LAST_SECONDS)
+
+    async def _gone(self, seconds: float) -> None:
+        """Wait at most so long until no connection is left."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._shared.empty.wait(), LAST_SECONDS)
+            await asyncio.wait_for(self._shared.empty.wait(), seconds)
 
 
 def _bound(listen: Listen) -> socket.socket:
