@@ -10,7 +10,7 @@ import structlog
 from lbcontrol.app.assembly import Core
 from lbcontrol.app.faces import Faces
 from lbcontrol.app.probe import Probe, Readiness, serve_probe
-from lbcontrol.transport.binding import Server, binding
+from lbcontrol.transport.binding import Offer, Server, binding
 from lbcontrol.transport.streams import StreamLimits
 
 _log = structlog.get_logger("lbcontrol.listeners")
@@ -54,10 +54,8 @@ class Listeners:
                 (self._faces.admin, config.admin, OPERATORS),
                 (self._faces.clients, config.grpc, clients),
             ):
-                scheduler, protocols = core.scheduler, self._faces.protocols
-                self._servers.append(
-                    await serve(methods, listen, scheduler=scheduler, metrics=metrics, limits=most, protocols=protocols)
-                )
+                offer = Offer(methods, core.scheduler, metrics, most, self._faces.protocols)
+                self._servers.append(await serve(offer, listen))
         except BaseException:
             await self._close(0.0)
             raise

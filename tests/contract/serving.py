@@ -16,6 +16,7 @@ from lbcontrol.runtime.clock import LoopScheduler
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Metadata, Method, Outlet, Scheduler, Status, StatusCode, StatusError
 from lbcontrol.transport import grpcio
+from lbcontrol.transport.binding import Offer
 from lbcontrol.transport.http2 import server as http2
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
@@ -135,9 +136,8 @@ async def served(
     methods.append(Method(UNARY, unary=_unary, max_message_bytes=MOST))
     scheduler = clock or LoopScheduler(asyncio.get_running_loop())
     async with calm():
-        server = await SERVES[chosen.get()](
-            methods, listen, scheduler=scheduler, metrics=metrics, limits=limits, protocols={STREAM: "native"}
-        )
+        offer = Offer(methods, scheduler, metrics, limits or StreamLimits(), {STREAM: "native"})
+        server = await SERVES[chosen.get()](offer, listen)
         try:
             yield Served(server, metrics, handlers=handlers)
         finally:

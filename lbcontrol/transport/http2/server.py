@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
 from lbcontrol.http2.fields import Fields
 from lbcontrol.http2.limits import Limits
-from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Method, Scheduler, Status, Timer
+from lbcontrol.transport.binding import Offer
 from lbcontrol.transport.http2.accepting import Acceptor
 from lbcontrol.transport.http2.calls import StreamCall, UnaryCall
 from lbcontrol.transport.http2.link import Http2Link, message_limit
 from lbcontrol.transport.http2.seats import Seats, affordable
 from lbcontrol.transport.listening import Listen, prepared, refused
-from lbcontrol.transport.streams import StreamLimits, Streams
+from lbcontrol.transport.streams import Streams
 
 BACKLOG = 4_096
 BUFFER_BYTES = 65_536
@@ -26,7 +25,6 @@ LOOK_SLOTS = 50
 LOOK_SECONDS = 0.1
 LAST_SECONDS = 0.2
 """Time that closed connections have for their last bytes."""
-NO_PROTOCOLS: Mapping[str, str] = MappingProxyType({})
 
 
 class Shared:
@@ -181,33 +179,16 @@ def _bound(listen: Listen) -> socket.socket:
     return sock
 
 
-async def serve(
-    methods: Iterable[Method],
-    listen: Listen,
-    *,
-    scheduler: Scheduler,
-    metrics: Metrics,
-    limits: StreamLimits | None = None,
-    protocols: Mapping[str, str] = NO_PROTOCOLS,
-) -> Server:
-    """Serve ``methods`` on ``listen``, in plaintext.
-
-    Args:
-        methods: What is served; an unknown method is UNIMPLEMENTED.
-        listen: Port 0 lets the system choose.
-        scheduler: Time, and the timers that end old streams and judge connections.
-        metrics: Where streams and refusals are counted.
-        limits: Limits of this listener.
-        protocols: Method path to the label ``protocol`` of ``streams``; others are not counted there.
+async def serve(offer: Offer, listen: Listen) -> Server:
+    """Serve ``offer`` on ``listen``, in plaintext.
 
     Raises:
         AccessError: the address cannot be bound (LB501).
     """
-    limits = limits or StreamLimits()
-    streams = Streams(limits, scheduler, metrics=metrics, protocols=protocols)
+    limits, streams = offer.limits, offer.streams()
     wire = Limits(streams=limits.streams_per_connection)
     seats = Seats(affordable(limits.connections), per_address=limits.connections_per_address)
-    shared = Shared(methods, streams, scheduler=scheduler, limits=wire, seats=seats)
+    shared = Shared(offer.methods, streams, scheduler=offer.scheduler, limits=wire, seats=seats)
     with prepared(listen):
         try:
             sock = _bound(listen)
