@@ -14,7 +14,7 @@ from lbcontrol.app.faces import Faces
 from lbcontrol.app.limits import admin_limits, client_limits
 from lbcontrol.app.probe import Probe, Readiness, serve_probe
 from lbcontrol.model.errors import AccessError
-from lbcontrol.transport.binding import Server, binding
+from lbcontrol.transport.binding import Offer, Server, binding
 from lbcontrol.transport.listening import FLAG
 
 _log = structlog.get_logger("lbcontrol.listeners")
@@ -54,12 +54,9 @@ class Listeners:
                 ("--admin", self._faces.admin, core.listens(config.admin, config.tls.admin), operators),
                 ("--grpc", self._faces.clients, core.listens(config.grpc, config.tls.grpc), clients),
             ):
-                scheduler, protocols = core.scheduler, self._faces.protocols
+                offer = Offer(methods, core.scheduler, metrics, most, self._faces.protocols)
                 with _chosen_by(flag):
-                    server = await serve(
-                        methods, listen, scheduler=scheduler, metrics=metrics, limits=most, protocols=protocols
-                    )
-                self._servers.append(server)
+                    self._servers.append(await serve(offer, listen))
         except BaseException:
             await self._close(0.0)
             raise

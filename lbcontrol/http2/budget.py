@@ -16,13 +16,13 @@ class Budget:
         self._settings = Bucket(limits.settings)
         self._pings = Bucket(limits.pings)
         self._priorities = limits.priorities
-        self._glitches = limits.glitches
+        self._glitches = self._most_glitches = limits.glitches
         self._updates = limits.window_updates
         self._empty_most = limits.empty_data
         self._small = Bucket(limits.small_data)
         self._empty = 0
         self._frames = 0
-        """DATA frames sent that no budget has been widened by yet."""
+        """Frames sent that no budget has been widened by yet."""
 
     def reset(self, now: float) -> None:
         """The peer reset a stream, or made us reset one."""
@@ -52,6 +52,10 @@ class Budget:
         if self._glitches < 0:
             raise _calm("glitches")
 
+    def opened(self) -> None:
+        """The peer opened a stream, of which something may still be under way when we end it: one glitch more."""
+        self._glitches = min(self._most_glitches, self._glitches + 1)
+
     def window_update(self) -> None:
         """The peer opened a window."""
         self._widen()
@@ -71,7 +75,7 @@ class Budget:
             raise _calm("small_data")
 
     def sent(self, frames: int) -> None:
-        """We sent DATA frames: the peer may measure its bandwidth and open its windows.
+        """We sent DATA frames, or a last HEADERS: the peer may measure its bandwidth and open its windows.
 
         That is worked out when the peer does; we send far more often.
         """

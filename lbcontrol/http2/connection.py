@@ -32,7 +32,8 @@ from lbcontrol.http2.frames import (
     long_of,
     settings_frame,
 )
-from lbcontrol.http2.grpc import PREFIX_BYTES, CompressedError, TooLargeError
+from lbcontrol.http2.grpc import IDENTITY, PREFIX_BYTES, CompressedError, TooLargeError
+from lbcontrol.http2.http1 import HTTP1_ANSWER, is_http1
 from lbcontrol.http2.intake import Intake, unpadded
 from lbcontrol.http2.limits import Limits
 from lbcontrol.http2.sending import Sending
@@ -99,6 +100,8 @@ class Connection:
         self._receivable = limits.connection_window
         self._credit = 0
         self._leaving = False
+        self._last = 0
+        """Highest stream that was taken; what GOAWAY says, which may never grow again (section 6.8)."""
         self._broken = False
         self._events: list[Event] = []
         self.sending = Sending(self.streams, budget=self._budget, events=self._events, fast_path=fast_path)
@@ -132,6 +135,8 @@ class Connection:
                 self._frame(kind, flags, stream=stream, payload=payload, now=now)
         except ConnectionFaultError as fault:
             self._break(fault)
+            if fault.reason == "preface" and is_http1(data):
+                self.sending.out[:] = [HTTP1_ANSWER]
         found, self._events[:] = list(self._events), []
         return _without_stillborn(found)
 
@@ -195,7 +200,7 @@ class Connection:
     def leave(self, code: Code = Code.NO_ERROR, *, debug: bytes = b"") -> None:
         """Say that no further streams are taken; those that are open go on."""
         self._leaving = True
-        self.sending.control(goaway_frame(self._highest, code, debug=debug))
+        self.sending.control(goaway_frame(self._last, code, debug=debug))
 
     def break_off(self, code: Code, reason: str) -> None:
         """End the connection from our side: a GOAWAY waits in ``take``, nothing is taken in any more."""
@@ -204,7 +209,7 @@ class Connection:
 
     def _break(self, fault: ConnectionFaultError) -> None:
         self._broken = True
-        self.sending.control(goaway_frame(self._highest, fault.code, debug=fault.reason.encode()))
+        self.sending.control(goaway_frame(self._last, fault.code, debug=fault.reason.encode()))
         self._events.append(Broken(fault.code, fault.reason))
 
     def _frame(self, kind: int, flags: int, *, stream: int, payload: bytes, now: float) -> None:
@@ -306,6 +311,9 @@ class Connection:
         stream.remote_open = False
         if stream.expected is not None and stream.received != stream.expected:
             raise StreamFaultError(stream.id, Code.PROTOCOL_ERROR, reason="content_length")
+        if stream.assembly.unfinished and not stream.refused:
+            stream.refused = True
+            self._events.append(Refused(stream.id, 0, 0, cut=True))
         self._events.append(HalfClosed(stream.id))
 
     def _give_back(self, stream: Stream, size: int) -> None:
@@ -389,7 +397,10 @@ class Connection:
             limit=self._message_limit(fields),
         )
         stream.expected = expected
+        stream.encoding = next((value for name, value in fields if name == b"grpc-encoding"), IDENTITY)
         self.streams[number] = stream
+        self._last = number
+        self._budget.opened()
         self._events.append(Opened(number, fields))
         if block.end:
             self._end_remote(stream)

@@ -33,11 +33,15 @@ class HalfClosed:
 
 @dataclass(slots=True)
 class Refused:
-    """A message cannot be taken: end the stream with a status. ``limit`` is 0 where the message is compressed."""
+    """A message cannot be taken: end the stream with a status.
+
+    ``limit`` is 0 where the message is flagged as compressed, or the peer ended its side within the message (``cut``).
+    """
 
     stream: int
     size: int
     limit: int
+    cut: bool = False
 
 
 @dataclass(slots=True)

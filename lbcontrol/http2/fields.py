@@ -25,6 +25,11 @@ _Table = tuple[int, tuple[bytes, bytes] | None]
 _CONNECTION = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 """Fields that belong to HTTP/1 connections (section 8.2.2)."""
 
+TABLE_BYTES = 4_096
+"""Size of a dynamic table until something else is said (RFC 7541 section 4.2)."""
+NO_TABLE = b"\x20"
+"""Dynamic table size update to 0 (RFC 7541 section 6.3)."""
+
 
 class Blocks:
     """The decoder of one connection."""

@@ -12,14 +12,16 @@ from lbcontrol.http2.fields import Fields, encode
 PREFIX_BYTES = 5
 """A flag byte and a 32-bit length before each message."""
 CONTENT_TYPE = b"application/grpc"
+IDENTITY = b"identity"
+"""The one ``grpc-encoding`` whose messages are not compressed."""
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
 """With all of its padding, or without any."""
 _PREFIX = struct.Struct(">BL")
 
-RESPONSE_HEADERS = encode([(b":status", b"200"), (b"content-type", CONTENT_TYPE)])
-"""What a stream begins with; the same bytes for all."""
+RESPONSE_HEADERS = encode([(b":status", b"200"), (b"content-type", CONTENT_TYPE), (b"grpc-accept-encoding", IDENTITY)])
+"""What a stream begins with; the same bytes for all. Compressed messages are not taken (grpc/doc/compression.md)."""
 
 
 def prefixed(message: bytes) -> bytes:

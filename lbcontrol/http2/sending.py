@@ -5,6 +5,7 @@ from __future__ import annotations
 from lbcontrol.http2.budget import Budget
 from lbcontrol.http2.errors import ConnectionFaultError, StreamFaultError
 from lbcontrol.http2.events import Event, Writable
+from lbcontrol.http2.fields import NO_TABLE, TABLE_BYTES
 from lbcontrol.http2.frames import (
     FRAME_BYTES,
     MAX_WINDOW,
@@ -49,6 +50,9 @@ class Sending:
         """Bytes that may be sent on all streams together."""
         self.initial_window = WINDOW_BYTES
         """Window of a stream to come."""
+        self._resize = b""
+        """What the next header block begins with."""
+        self._resized = False
 
     def take(self) -> bytes:
         """Return what waits to be written, and forget it."""
@@ -112,7 +116,8 @@ class Sending:
         if found.rest is not None:
             found.ending = block
             return
-        self.out.append(header_frames(stream, block, end=True))
+        self.out.append(self._headers(stream, block, end=True))
+        self._budget.sent(1)
         if found.remote_open:  # The answer is complete: the peer need not go on (section 8.1).
             self.out.append(long_frame(Kind.RST_STREAM, stream, value=Code.NO_ERROR))
             self.forget(stream)
@@ -142,9 +147,21 @@ class Sending:
                 raise ConnectionFaultError(Code.PROTOCOL_ERROR, "max_frame_size")
             if key == Setting.INITIAL_WINDOW_SIZE:
                 self._set_initial_window(value)
+            if key == Setting.HEADER_TABLE_SIZE and value < TABLE_BYTES:
+                self._shrink_table()
         self.control(SETTINGS_ACK)
         if self.initial_window > before:
             self._pump_all()
+
+    def _shrink_table(self) -> None:
+        """Say in the next header block that our table, which we never use, is empty for good (RFC 7541 section 4.2)."""
+        if not self._resized:
+            self._resize, self._resized = NO_TABLE, True
+
+    def _headers(self, stream: int, block: bytes, *, end: bool) -> bytes:
+        if self._resize:
+            block, self._resize = self._resize + block, b""
+        return header_frames(stream, block, end=end)
 
     def _set_initial_window(self, value: int) -> None:
         if value > MAX_WINDOW:
@@ -216,4 +233,4 @@ class Sending:
             return b""
         stream.began = True
         block, stream.headers = stream.headers or b"", None
-        return header_frames(stream.id, block, end=False)
+        return self._headers(stream.id, block, end=False)

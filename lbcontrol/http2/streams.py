@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbcontrol.http2.grpc import Assembly
+from lbcontrol.http2.grpc import IDENTITY, Assembly
 
 
 class Stream:
@@ -12,6 +12,7 @@ class Stream:
         "assembly",
         "began",
         "credit",
+        "encoding",
         "ending",
         "expected",
         "headers",
@@ -34,6 +35,8 @@ class Stream:
         """Bytes consumed and not yet given back by WINDOW_UPDATE."""
         self.assembly = Assembly(limit)
         self.remote_open = True
+        self.encoding = IDENTITY
+        """What the peer's ``grpc-encoding`` names."""
         self.headers: bytes | None = None
         """Block to be sent before anything else; None once it has left."""
         self.began = False

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
 
-from lbcontrol.runtime.metrics import Metrics
-from lbcontrol.runtime.ports import Method, Scheduler, Status, StreamHandler, UnaryHandler
+from lbcontrol.runtime.ports import Method, Status, StreamHandler, UnaryHandler
+from lbcontrol.transport.binding import Offer
 from lbcontrol.transport.calls import CODES, PUSHBACK, Context, metadata_of, peer_of, too_large, trailers
 from lbcontrol.transport.listening import Listen, prepared, taken
 from lbcontrol.transport.stream import GrpcStream
@@ -23,7 +22,6 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
 LAST_BYTES = 0.2
 """Seconds that ended streams have at least for their status before connections are closed."""
-NO_PROTOCOLS: Mapping[str, str] = MappingProxyType({})
 
 
 def options(limits: StreamLimits, max_bytes: int) -> list[tuple[str, int]]:
@@ -154,32 +152,15 @@ def _certificates(material: Material) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration([(material.key, material.cert)], material.client_ca or None)
 
 
-async def serve(
-    methods: Iterable[Method],
-    listen: Listen,
-    *,
-    scheduler: Scheduler,
-    metrics: Metrics,
-    limits: StreamLimits | None = None,
-    protocols: Mapping[str, str] = NO_PROTOCOLS,
-) -> Server:
-    """Serve ``methods`` on ``listen``, with TLS when it has credentials.
-
-    Args:
-        methods: What is served; an unknown method is UNIMPLEMENTED.
-        listen: Port 0 lets the system choose.
-        scheduler: Time, and the one timer that ends old streams.
-        metrics: Where streams are counted.
-        limits: Limits of this listener.
-        protocols: Method path to the label ``protocol`` of ``streams``; others are not counted there.
+async def serve(offer: Offer, listen: Listen) -> Server:
+    """Serve ``offer`` on ``listen``, with TLS when it has credentials.
 
     Raises:
         AccessError: the address cannot be bound (LB501).
     """
-    methods, limits = tuple(methods), limits or StreamLimits()
-    streams = Streams(limits, scheduler, metrics=metrics, protocols=protocols)
-    most = max((method.max_message_bytes for method in methods), default=0)
-    server = grpc.aio.server(handlers=(_Calls(methods, streams),), options=options(limits, most))
+    streams = offer.streams()
+    most = max((method.max_message_bytes for method in offer.methods), default=0)
+    server = grpc.aio.server(handlers=(_Calls(offer.methods, streams),), options=options(offer.limits, most))
     with prepared(listen):
         try:
             port = _add_port(server, listen)

@@ -19,6 +19,7 @@ from lbcontrol.http2.connection import Connection
 from lbcontrol.http2.sending import Sending
 from lbcontrol.runtime.clock import LoopScheduler
 from lbcontrol.runtime.metrics import Metrics
+from lbcontrol.transport.binding import Offer
 from lbcontrol.transport.http2.server import serve
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
@@ -29,12 +30,20 @@ from tests.conformance.scenario import Scenario
 from tests.conformance.spine import Spine
 
 SERVICES = ("big", "a", "b", "c")
-BIG = 2_000
+BIG = 1_700
 """Endpoints of ``big``: its message is longer than both windows."""
 ROUNDS = 20
 CONNECTIONS = ("sotw", "sotw", "delta"), ("delta", "sotw"), ("sotw",)
 """The streams of each connection."""
 SHARE_OF_NACKS = 0.15
+
+
+class StandingStill(LoopScheduler):
+    """A clock by which everybody is told in one go, however slow the machine: a break would change the order."""
+
+    def now(self) -> float:
+        """Return the same instant each time."""
+        return 1_000.0
 
 
 @dataclass
@@ -85,12 +94,11 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Spied:
 @contextlib.asynccontextmanager
 async def serving(*, fast_path: bool) -> AsyncIterator[tuple[Spine, Listen]]:
     """Serve xDS on http2 from the real engine, compiler and publisher."""
-    scheduler = LoopScheduler(asyncio.get_running_loop())
+    scheduler = StandingStill(asyncio.get_running_loop())
     spine = Spine(scheduler)
     parts = XdsParts(spine, AllowsAll(), scheduler, Metrics(), kind_of, chance=random.Random(1), fast_path=fast_path)
-    limits = StreamLimits(fast_path=fast_path)
-    methods = XdsFrontEnd(parts).methods()
-    server = await serve(methods, Listen("127.0.0.1", 0), scheduler=scheduler, metrics=Metrics(), limits=limits)
+    offer = Offer(XdsFrontEnd(parts).methods(), scheduler, Metrics(), StreamLimits(fast_path=fast_path))
+    server = await serve(offer, Listen("127.0.0.1", 0))
     try:
         yield spine, server.listen
     finally:
@@ -173,7 +181,8 @@ async def recording(seed: int, *, fast_path: bool) -> list[bytes]:
             return await Play(seed, spine, sockets)()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seed", range(2))
 async def test_both_ways_send_the_same_bytes(seed: int, spied: Spied) -> None:
     """Changes, ACK and NACK, SotW and Delta, several streams and messages beyond the windows: no byte differs."""
     fast = await recording(seed, fast_path=True)

@@ -21,6 +21,7 @@ from lbcontrol.runtime.clock import LoopScheduler
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Metadata, Method, Outlet, Scheduler, Status, StatusCode, StatusError
 from lbcontrol.transport import grpcio
+from lbcontrol.transport.binding import Offer
 from lbcontrol.transport.http2 import server as http2
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
@@ -165,9 +166,8 @@ async def served(
     if chosen.get().endswith(TLS) and listen.tls is None:
         listen = dataclasses.replace(listen, tls=credentials(scheduler, metrics))
     async with calm():
-        server = await SERVES[chosen.get()](
-            methods, listen, scheduler=scheduler, metrics=metrics, limits=limits, protocols={STREAM: "native"}
-        )
+        offer = Offer(methods, scheduler, metrics, limits or StreamLimits(), {STREAM: "native"})
+        server = await SERVES[chosen.get()](offer, listen)
         try:
             yield Served(server, metrics, handlers=handlers)
         finally:

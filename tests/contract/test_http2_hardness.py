@@ -62,7 +62,17 @@ def _refused(plane: Served, reason: str) -> float | None:
     return plane.sample("rejected_total", layer="transport", reason=reason)
 
 
-@pytest.mark.parametrize("said", [b"", PREFACE[:10], PREFACE], ids=["silence", "half", "no settings"])
+async def test_silence_costs_the_connection() -> None:
+    """Whoever says nothing is told nothing but why it is ended."""
+    clock = FakeClock()
+    async with served(clock=clock) as plane, raw(plane.target) as peer:
+        ending = asyncio.ensure_future(peer.end())
+        while not ending.done():
+            await _pass(clock, 1)
+        assert await ending == (Code.SETTINGS_TIMEOUT, "preface")
+
+
+@pytest.mark.parametrize("said", [PREFACE[:10], PREFACE], ids=["half", "no settings"])
 async def test_unfinished_preface_costs_the_connection(said: bytes) -> None:
     """Ten seconds for preface and SETTINGS, looked at every five; a slow hand buys no more."""
     clock = FakeClock()

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lbcontrol.http2.connection import Connection
 from lbcontrol.http2.events import Broken, Closed, Event, HalfClosed, Message, Opened, PeerLeaves, Refused, Writable
 from lbcontrol.http2.fields import Fields
 from lbcontrol.http2.frames import Code
-from lbcontrol.http2.grpc import RESPONSE_HEADERS, is_grpc, metadata_of, timeout_of
+from lbcontrol.http2.grpc import IDENTITY, RESPONSE_HEADERS, is_grpc, metadata_of, timeout_of
 from lbcontrol.model.clients import Identity, Peer
-from lbcontrol.runtime.ports import Method, Status, StatusCode
+from lbcontrol.runtime.ports import Method, Status, StatusCode, Timer
 from lbcontrol.transport.http2.calls import LATE, Call, PlainCall, StreamCall, UnaryCall, status_block
 from lbcontrol.transport.reasons import CLIENT, ENDED, MAX_AGE, TOO_LARGE, UNTRUSTED
 
 if TYPE_CHECKING:
     from lbcontrol.transport.http2.server import Shared
 
-IDENTITY = ((b"grpc-accept-encoding", b"identity"),)
+CLOSE_SECONDS = 10.0
+"""A socket that is closed may take so long over its last bytes."""
 HIGH_WATER = 65_536
 """Unsent bytes above which nothing more is offered, and nothing more is read."""
 PING_DATA = b"lbctrl\0\0"
 OVERTIME = Status(StatusCode.DEADLINE_EXCEEDED, "a message took too long to arrive")
+COMPRESSED = Status(StatusCode.UNIMPLEMENTED, "compressed messages are not taken; this server takes identity")
+ODD_FLAG = Status(StatusCode.INTERNAL, "a message is flagged as compressed in a call without grpc-encoding")
+CUT = Status(StatusCode.INTERNAL, "the client's side ended within a message")
+PRECISE_SECONDS = 60.0
+"""A deadline this near has a timer of its own; others are judged whenever their connection is looked at."""
 OVERDUE = {"preface": Code.SETTINGS_TIMEOUT, "header_block": Code.ENHANCE_YOUR_CALM}
 """What GOAWAY says of a peer that let a time pass; of the others that nothing is wrong."""
 ANYBODY = Identity()
@@ -63,18 +70,23 @@ class Http2Link(asyncio.BufferedProtocol):
         self._opened_at = self._read_at if opened_at is None else opened_at
         self._blocked_at = 0.0
         self._pinged_at: float | None = None
-        self._leaving = False
+        self._closing_at: float | None = None
+        """When the socket was closed; the peer may still have to take the last bytes."""
+        self._leaving = self._ending = False
+        self._timers: dict[int, Timer] | None = None
+        """Of calls whose deadline is near; made when needed."""
+        self._lingering: dict[int, float] | None = None
+        """Streams whose last bytes wait for the peer's window, and when each was first seen so; made when needed."""
 
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is ready: say our SETTINGS."""
+        """The socket is ready. Our SETTINGS wait for the client's preface: HTTP/1 could not read them."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  for the type checker
         self._transport = transport
         transport.set_write_buffer_limits(high=HIGH_WATER)
         self._peer = _peer(transport.get_extra_info("peername"), transport.get_extra_info("identity") or ANYBODY)
         self._shared.joined(self)
-        self.flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Lend the buffer that all connections share: what is read is copied out before anybody else reads."""
@@ -111,6 +123,7 @@ class Http2Link(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """There is room again: the newest of each stream that was refused goes out."""
         self.blocked = False
+        self._read_at, self._pinged_at = self._shared.now(), None  # We have not listened meanwhile.
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
         self._offer_again()
@@ -157,9 +170,12 @@ class Http2Link(asyncio.BufferedProtocol):
         """Forget a call."""
         if self._calls.pop(call.id, None) is not None:
             self._used_at = self._shared.now()
+            if self._timers and call.id in self._timers:
+                self._timers.pop(call.id).cancel()
             self._shared.ended(call, reason)
             if reason == MAX_AGE and not self._leaving:
                 self.leave()  # So that the client's next connection may reach another replica.
+            self._settle()
 
     def caught(self, error: Exception) -> None:
         """Log and count what a front end's code raised."""
@@ -186,6 +202,7 @@ class Http2Link(asyncio.BufferedProtocol):
                 case _:
                     pass
         self.flush()
+        self._settle()
 
     def _tell(self, call: Call, event: Event) -> None:
         match event:
@@ -210,9 +227,14 @@ class Http2Link(asyncio.BufferedProtocol):
             what = f"LB507: a message of {event.size} bytes; the limit is {event.limit}"
             self._shared.refused("message_bytes")
             call.reap(Status(StatusCode.RESOURCE_EXHAUSTED, what), TOO_LARGE)
+        elif event.cut:
+            self._shared.refused("unfinished")
+            call.reap(CUT, CLIENT)
         else:
             self._shared.refused("compressed")
-            call.reap(Status(StatusCode.UNIMPLEMENTED, "compressed messages are not taken"), TOO_LARGE)
+            stream = self.connection.streams.get(event.stream)
+            is_odd = stream is None or stream.encoding == IDENTITY
+            call.reap(ODD_FLAG if is_odd else COMPRESSED, TOO_LARGE)
 
     def _open(self, event: Opened, now: float) -> None:
         fields = dict(event.fields)
@@ -230,29 +252,33 @@ class Http2Link(asyncio.BufferedProtocol):
             pushback = (b"grpc-retry-pushback-ms", self._shared.pushback().encode())
             self._end(event.stream, refusal, extra=(pushback,))
             return
-        self._begin(event, method, deadline=_deadline(fields, now))
+        self._begin(event, method, fields=fields, now=now)
 
-    def _begin(self, event: Opened, method: Method, *, deadline: float | None) -> None:
+    def _begin(self, event: Opened, method: Method, *, fields: dict[bytes, bytes], now: float) -> None:
         try:
-            metadata = metadata_of(event.fields)
+            metadata, deadline = metadata_of(event.fields), _deadline(fields, now)
         except ValueError as error:
             self._end(event.stream, Status(StatusCode.INVALID_ARGUMENT, str(error)))
             return
         self.connection.sending.begin(event.stream, RESPONSE_HEADERS)
         if method.stream is None:
             unary = UnaryCall(event.stream, method, link=self, peer=self._peer, metadata=metadata)
-            unary.deadline = deadline
-            self._calls[event.stream] = unary
-            self._shared.begun(unary)
+            self._keep(unary, deadline=deadline, now=now)
             return
         call = StreamCall(event.stream, method.path, handler=method.stream(), link=self)
-        call.deadline = deadline
-        self._calls[event.stream] = call
-        self._shared.begun(call)
+        self._keep(call, deadline=deadline, now=now)
         call.opened(self._peer, metadata)
 
+    def _keep(self, call: StreamCall | UnaryCall, *, deadline: float | None, now: float) -> None:
+        call.deadline = deadline
+        if deadline is not None and deadline - now <= PRECISE_SECONDS:
+            self._timers = self._timers or {}
+            self._timers[call.id] = self._shared.call_later(deadline - now, partial(call.reap, LATE, CLIENT))
+        self._calls[call.id] = call
+        self._shared.begun(call)
+
     def _end(self, stream: int, status: Status, *, extra: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-        self.connection.sending.finish(stream, status_block(status, began=False, extra=(*IDENTITY, *extra)))
+        self.connection.sending.finish(stream, status_block(status, began=False, extra=extra))
 
     # Time.
 
@@ -260,17 +286,34 @@ class Http2Link(asyncio.BufferedProtocol):
         """Judge deadlines; called for each connection every few seconds."""
         for call in [each for each in self._calls.values() if each.deadline is not None and each.deadline <= now]:
             call.reap(LATE, CLIENT)
+        self._cut_lingering(now)
         reason = self._overdue(now)
-        if reason:
+        if self._closing_at is not None:
+            if now - self._closing_at > CLOSE_SECONDS:
+                self._abort()
+        elif reason:
             self._shared.refused(reason)
             self.connection.break_off(OVERDUE.get(reason, Code.NO_ERROR), reason)
             self._leave()
-        elif self._leaving and not self._calls:
+        elif self._leaving and not self.connection.streams:
             self._leave()
-        elif now - self._read_at > self._shared.times.keepalive and self._pinged_at is None:
+        elif now - self._read_at > self._shared.times.keepalive and self._pinged_at is None and not self.blocked:
             self._pinged_at = now
             self.connection.ping(PING_DATA)
         self.flush()
+
+    def _cut_lingering(self, now: float) -> None:
+        """Reset streams that have ended but for bytes that their peer leaves no window for."""
+        lingering = [each for each in self.connection.streams if each not in self._calls]
+        before, self._lingering = self._lingering or {}, None
+        for stream in lingering:
+            since = before.get(stream, now)
+            if now - since > self._shared.times.stall:
+                self._shared.refused("stalled")
+                self.connection.reset(stream, Code.CANCEL)
+            else:
+                self._lingering = self._lingering or {}
+                self._lingering[stream] = since
 
     def _overdue(self, now: float) -> str:
         """Return why the connection is to be ended, empty for no reason."""
@@ -280,9 +323,9 @@ class Http2Link(asyncio.BufferedProtocol):
             return "stalled"
         if not self.connection.established and now - self._opened_at > times.preface:
             return "preface"
-        if not self._calls and now - max(self._used_at, self._opened_at) > times.idle:
+        if not self.connection.streams and now - max(self._used_at, self._opened_at) > times.idle:
             return "idle"
-        if self._pinged_at is not None and now - self._pinged_at > times.keepalive_answer:
+        if self._pinged_at is not None and not self.blocked and now - self._pinged_at > times.keepalive_answer:
             return "keepalive"
         return self._late_input(now)
 
@@ -303,6 +346,15 @@ class Http2Link(asyncio.BufferedProtocol):
         self.connection.leave()
         self.flush()
 
+    def close_when_done(self) -> None:
+        """Close once every call has ended and its last bytes have left."""
+        self._ending = True
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._ending and not self.connection.streams and self._closing_at is None:
+            self._leave()
+
     def close(self) -> None:
         """Write what is left, then close."""
         self._leave()
@@ -317,6 +369,7 @@ class Http2Link(asyncio.BufferedProtocol):
     def _leave(self) -> None:
         self.flush()
         if self._transport is not None:
+            self._closing_at = self._closing_at or self._shared.now()
             self._transport.close()
 
     def _abort(self) -> None:
@@ -325,9 +378,14 @@ class Http2Link(asyncio.BufferedProtocol):
 
 
 def _deadline(fields: dict[bytes, bytes], now: float) -> float | None:
+    """Return when the client gives up, None when it waits for ever; raises ValueError."""
     text = fields.get(b"grpc-timeout")
-    seconds = None if text is None else timeout_of(text)
-    return None if seconds is None else now + seconds
+    if text is None:
+        return None
+    seconds = timeout_of(text)
+    if seconds is None:
+        raise ValueError("grpc-timeout is not at most 8 digits and a unit")
+    return now + seconds
 
 
 def _peer(name: object, identity: Identity) -> Peer:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 
 from lbcontrol.http2.fields import Fields
 from lbcontrol.http2.limits import Limits
-from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Method, Scheduler, Status, Timer
+from lbcontrol.transport.binding import Offer
 from lbcontrol.transport.http2.accepting import Acceptor
 from lbcontrol.transport.http2.calls import Call, StreamCall
 from lbcontrol.transport.http2.link import Http2Link, message_limit
@@ -21,7 +20,7 @@ from lbcontrol.transport.http2.seats import Seats, affordable
 from lbcontrol.transport.http2.secure import TlsLink
 from lbcontrol.transport.http2.secured import Secured
 from lbcontrol.transport.listening import Listen, prepared, refused
-from lbcontrol.transport.streams import StreamLimits, Streams
+from lbcontrol.transport.streams import Streams
 
 BACKLOG = 4_096
 BUFFER_BYTES = 65_536
@@ -30,7 +29,6 @@ LOOK_SLOTS = 50
 LOOK_SECONDS = 0.1
 LAST_SECONDS = 0.2
 """Time that closed connections have for their last bytes."""
-NO_PROTOCOLS: Mapping[str, str] = MappingProxyType({})
 
 
 class Shared:
@@ -44,7 +42,7 @@ class Shared:
         self.limits = limits
         self.fast_path = streams.limits.fast_path
         self.seats = seats
-        self.times = StreamLimits()
+        self.times = streams.limits
         """How long a connection may take over what, and how much it may have under way."""
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         """Where every connection reads into: its bytes are copied out at once."""
@@ -52,6 +50,8 @@ class Shared:
         self._scheduler = scheduler
         self.now = scheduler.now
         """Monotonic seconds."""
+        self.call_later = scheduler.call_later
+        """Calls a function after so many seconds."""
         self._slots: list[set[Http2Link]] = [set() for _ in range(LOOK_SLOTS)]
         self._slot_of: dict[Http2Link, int] = {}
         self._turn = 0
@@ -157,21 +157,29 @@ class Server:
         self._acceptor.start()
 
     async def stop(self, grace: float) -> None:
-        """Stop accepting, end streams spread over ``grace`` seconds, then close.
+        """Stop accepting, end streams spread over ``grace`` seconds, let unary calls end in them, then close.
 
         A second call with 0, while the first is under way, ends it at once.
         """
+        began = self._shared.now()
         if self._acceptor.stop():
             if self._secured is not None:
                 self._secured.stop()
             for link in self._shared.links():
                 link.leave()
         await self._streams.end_all(grace)
+        for link in self._shared.links():
+            link.close_when_done()
+        await self._gone(grace - (self._shared.now() - began))
         self._shared.stop()
         for link in self._shared.links():
             link.close()
+        await self._gone(LAST_SECONDS)
+
+    async def _gone(self, seconds: float) -> None:
+        """Wait at most so long until no connection is left."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._shared.empty.wait(), LAST_SECONDS)
+            await asyncio.wait_for(self._shared.empty.wait(), seconds)
 
 
 def _bound(listen: Listen) -> socket.socket:
@@ -189,37 +197,19 @@ def _bound(listen: Listen) -> socket.socket:
     return sock
 
 
-async def serve(
-    methods: Iterable[Method],
-    listen: Listen,
-    *,
-    scheduler: Scheduler,
-    metrics: Metrics,
-    limits: StreamLimits | None = None,
-    protocols: Mapping[str, str] = NO_PROTOCOLS,
-) -> Server:
-    """Serve ``methods`` on ``listen``, with TLS when it has credentials.
-
-    Args:
-        methods: What is served; an unknown method is UNIMPLEMENTED.
-        listen: Port 0 lets the system choose.
-        scheduler: Time, and the timers that end old streams and judge connections.
-        metrics: Where streams and refusals are counted.
-        limits: Limits of this listener.
-        protocols: Method path to the label ``protocol`` of ``streams``; others are not counted there.
+async def serve(offer: Offer, listen: Listen) -> Server:
+    """Serve ``offer`` on ``listen``, with TLS when it has credentials.
 
     Raises:
         AccessError: the address cannot be bound (LB501).
     """
-    limits = limits or StreamLimits()
-    streams = Streams(limits, scheduler, metrics=metrics, protocols=protocols)
+    limits, streams = offer.limits, offer.streams()
     wire = replace(limits.wire, streams=limits.streams_per_connection)
     logs_in = listen.tls is not None and listen.tls.files.authenticates
     per_address = limits.connections if logs_in else limits.connections_per_address
     seats = Seats(affordable(limits.connections), per_address=per_address, is_short=limits.is_short)
-    shared = Shared(methods, streams, scheduler=scheduler, limits=wire, seats=seats)
-    shared.times = limits
-    secured = None if listen.tls is None else Secured(shared, listen.tls, scheduler=scheduler, limits=limits)
+    shared = Shared(offer.methods, streams, scheduler=offer.scheduler, limits=wire, seats=seats)
+    secured = None if listen.tls is None else Secured(shared, listen.tls, scheduler=offer.scheduler, limits=limits)
     with prepared(listen):
         try:
             sock = _bound(listen)

@@ -39,6 +39,12 @@ class Stream:
         self.handler.received(self.request(kind, names, **more))
         self._first = False
 
+    def hold(self, kind: str, names: Sequence[str]) -> None:
+        """Ask, take what comes, and accept it: the client now holds what is published."""
+        self.ask(kind, names)
+        self.news()
+        self.ask(kind, names)
+
     def request(self, kind: str, names: Sequence[str] = (), **more: Any) -> bytes:
         """Return the bytes of a request."""
         node = more.pop("node", "grpc" if self._first else "none")
@@ -94,6 +100,15 @@ class Bench:
         )
         self.services: dict[str, list[Any]] = {}
         self.publish(**services)
+
+    def refusing(self, error: str) -> Stream:
+        """Return a stream that holds the endpoints of ``a`` and has then refused those of weight 2."""
+        stream = self.open()
+        stream.hold("EDS", ["a"])
+        self.publish(a=[2])
+        stream.news()
+        stream.ask("EDS", ["a"], error=error)
+        return stream
 
     def publish(self, *, without: str = "", complete: bool = True, timeout: str = "", **services: Any) -> None:
         """Change some services, and let the streams be told."""

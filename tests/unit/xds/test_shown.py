@@ -28,9 +28,7 @@ def test_client_view_shows_who_and_how_far() -> None:
     bench = Bench(a=[1, 2], b=[1])
     assert bench.open() is not None
     stream = bench.open()
-    stream.ask("EDS", ["a", "b"])
-    stream.news()
-    stream.ask("EDS", ["a", "b"])
+    stream.hold("EDS", ["a", "b"])
     bench.publish(a=[2, 2])
     bench.clock.advance(7)
     (view,) = bench.front.client_views()
@@ -45,9 +43,7 @@ def test_revision_that_left_the_bytes_alone_counts_as_sent() -> None:
     """A client is not behind when a newer decision of its service has equal bytes for it."""
     bench = Bench(a=[1])
     stream = bench.open()
-    stream.ask("CDS", ["a"])
-    stream.news()
-    stream.ask("CDS", ["a"])
+    stream.hold("CDS", ["a"])
     bench.publish(a=[5])
     ((a,),) = (view.subscriptions for view in bench.front.client_views())
     assert (a.sent, a.acknowledged, a.behind) == (Mark(1, 2), Mark(1, 2), None)
@@ -56,13 +52,7 @@ def test_revision_that_left_the_bytes_alone_counts_as_sent() -> None:
 def test_rejection_is_shown_with_cause_effect_and_next_step() -> None:
     """A NACK appears as LB301 with kind, version, resource, revision, the client's words and what still works."""
     bench = Bench(a=[1])
-    stream = bench.open()
-    stream.ask("EDS", ["a"])
-    stream.news()
-    stream.ask("EDS", ["a"])
-    bench.publish(a=[2])
-    stream.news()
-    stream.ask("EDS", ["a"], error="weight sum")
+    stream = bench.refusing("weight sum")
     ((a,),) = (view.subscriptions for view in bench.front.client_views())
     assert a.rejection is not None
     assert a.rejection.lines() == [
@@ -148,13 +138,7 @@ def test_node_is_read_as_gRPC_and_Envoy_write_it() -> None:  # noqa: N802  (thei
 def test_client_back_at_its_good_version_is_not_behind() -> None:
     """A rejected change that is taken back leaves nothing to wait for and no rejection to show."""
     bench = Bench(a=[1])
-    stream = bench.open()
-    stream.ask("EDS", ["a"])
-    stream.news()
-    stream.ask("EDS", ["a"])
-    bench.publish(a=[2])
-    stream.news()
-    stream.ask("EDS", ["a"], error="no")
+    bench.refusing("no")
     bench.clock.advance(3)
     ((a,),) = (view.subscriptions for view in bench.front.client_views())
     assert a.behind == 3

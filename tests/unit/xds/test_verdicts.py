@@ -69,13 +69,7 @@ def test_blame_falls_on_whole_names_and_on_all_when_none_is_named() -> None:
 def test_parked_bytes_stay_parked_and_return_to_good_is_silent() -> None:
     """Good, rejected, good: nothing is sent for the last step; rejected bytes published anew are sent again."""
     bench = Bench(a=[1])
-    stream = bench.open()
-    stream.ask("EDS", ["a"])
-    stream.news()
-    stream.ask("EDS", ["a"])
-    bench.publish(a=[2])
-    assert stream.told() == [("EDS", ["a"])]
-    stream.ask("EDS", ["a"], error="no")
+    stream = bench.refusing("no")
     bench.publish()
     bench.publish(a=[1])
     assert stream.told() == []
