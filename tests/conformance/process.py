@@ -38,7 +38,7 @@ sources:
 MARK = "barrier-mark"
 WITNESS = Scenario("witness", "sotw", "", "", (), {}, True, "RDS", "", 0, 1)
 KINDS = ("grpc", "envoy", "unknown")
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 
 
@@ -147,7 +147,7 @@ class ProcessSubject:
     """Starts the process with the first state, and again whenever a source must not have synced yet."""
 
     name = "product, process"
-    patience = 10.0
+    patience = 30.0
 
     def __init__(self, home: Path) -> None:
         """Start nothing yet."""

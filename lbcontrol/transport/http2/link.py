@@ -31,6 +31,8 @@ MESSAGE_SECONDS = 10.0
 """From the first byte of a message, or of a request that is no gRPC, to its last."""
 WRITE_SECONDS = 60.0
 """A socket may take nothing for so long while something waits."""
+PLAIN_REQUESTS = 4
+"""Requests of one connection that are no gRPC and whose end is waited for."""
 HIGH_WATER = 65_536
 """Unsent bytes above which nothing more is offered, and nothing more is read."""
 PING_DATA = b"lbctrl\0\0"
@@ -206,9 +208,7 @@ class Http2Link(asyncio.BufferedProtocol):
     def _open(self, event: Opened, now: float) -> None:
         fields = dict(event.fields)
         if fields[b":method"] != b"POST" or not is_grpc(fields.get(b"content-type", b"")):
-            plain = PlainCall(event.stream, link=self, deadline=now + MESSAGE_SECONDS)
-            self._calls[event.stream] = plain
-            self._shared.begun(plain)
+            self._open_plain(event.stream, now)
             return
         method = self._shared.methods.get(fields[b":path"].decode("latin-1"))
         if method is None:
@@ -220,6 +220,13 @@ class Http2Link(asyncio.BufferedProtocol):
             self._end(event.stream, refusal, extra=(pushback,))
             return
         self._begin(event, method, deadline=_deadline(fields, now))
+
+    def _open_plain(self, stream: int, now: float) -> None:
+        """Hear out a request that is no gRPC; of many at once all but a few are answered before their end."""
+        waiting = sum(isinstance(call, PlainCall) for call in self._calls.values())
+        plain = self._calls[stream] = PlainCall(stream, link=self, deadline=now + MESSAGE_SECONDS)
+        if waiting >= PLAIN_REQUESTS:
+            plain.half_closed()
 
     def _begin(self, event: Opened, method: Method, *, deadline: float | None) -> None:
         try:
