@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.kube import Kube
 from tests.support.require import NOT_RUN
@@ -18,8 +18,12 @@ TESTS = Path(__file__).parent
 UNIT_SECONDS = 5
 """Time limit of a unit test; others have the 60 s of pyproject.toml unless they ask for more."""
 
-settings.register_profile("quick", max_examples=20)
-"""For the quick gate (scripts/check); the whole suite tries Hypothesis' own 100 of each."""
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Hypothesis' own 100 examples of each; how long one takes on a busy machine says nothing."""
+settings.register_profile("quick", settings.get_profile("suite"), max_examples=20)
+"""For the quick gate (scripts/check)."""
+if settings.get_current_profile_name() == "default":  # Else the command line has chosen one.
+    settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -38,7 +38,7 @@ sources:
 MARK = "barrier-mark"
 WITNESS = Scenario("witness", "sotw", "", "", (), {}, True, "RDS", "", 0, 1)
 KINDS = ("grpc", "envoy", "unknown")
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 
 
@@ -150,7 +150,7 @@ class ArrivingWire:
 class ProcessSubject:
     """Starts the process with the first state, and again whenever a source must not have synced yet."""
 
-    patience = 10.0
+    patience = 30.0
 
     def __init__(self, home: Path, *, transport: str, fast_path: bool = True) -> None:
         """Start nothing yet."""

@@ -259,6 +259,24 @@ async def test_request_that_is_no_grpc_is_told_so_at_its_end_or_when_it_is_too_m
         assert await peer.wait_for(Kind.DATA) == prefixed(b"one")
 
 
+async def test_many_requests_that_are_no_grpc_are_not_all_heard_out() -> None:
+    """Four of a connection may take their time; the fifth is answered at once, and none takes the place of a call."""
+    async with served(limits=StreamLimits(streams=1)) as plane, raw(plane.target) as peer:
+        await _plain(peer)
+        block = [
+            frame(Kind.HEADERS, END_HEADERS, stream=n, payload=peer.encoder.encode(list(PLAIN))) for n in (3, 5, 7)
+        ]
+        await peer.send(b"".join(block) + frame(Kind.PING, 0, payload=PING))
+        await peer.wait_for(Kind.PING, flags=ACK)
+        assert not [kind for kind, _, on, _ in peer.frames if on]
+        await peer.send(frame(Kind.HEADERS, END_HEADERS, stream=9, payload=peer.encoder.encode(list(PLAIN))))
+        assert await _status(peer) == b"415"
+        await peer.send(peer.opening(11))
+        await peer.say(b"one", 11)
+        await peer.wait_for(Kind.DATA)
+        assert await peer.wait_for(Kind.DATA) == prefixed(b"one")
+
+
 async def test_request_that_is_no_grpc_and_does_not_end_is_answered_by_time() -> None:
     """Ten seconds, looked at every five."""
     clock = FakeClock()

@@ -23,7 +23,7 @@ sources:
   one: {{type: file, path: plane/lbcontrol.d}}
   two: {{type: file, path: more.yaml}}
 stateDir: state
-limits: {{streams: 2, streamMaxAge: 8s}}
+limits: {{streams: 2, streamMaxAge: 12s}}
 shutdownGrace: 1s
 """
 
@@ -55,7 +55,7 @@ def plane(tmp_path: Path) -> Iterator[Configured]:
 
 
 async def test_sources_socket_and_limits_are_as_written(plane: Configured) -> None:
-    """Two sources, operators on the socket of the state directory, two streams at most, and none older than 9.6 s."""
+    """Two sources, operators on the socket of the state directory, two streams at most, and none older than 14.4 s."""
     sources = await asyncio.to_thread(plane.cli, "sources")
     assert [line.split()[0] for line in sources.splitlines()[1:]] == ["one", "registry", "two"]
     async with watching(plane.grpc, "greeter"), watching(plane.grpc, "cart") as (cart,):

@@ -104,7 +104,7 @@ def test_operators_methods_are_not_served_to_clients(plane: ControlPlane) -> Non
 async def test_sigterm_ends_streams_one_after_the_other_and_exits_zero(plane: ControlPlane) -> None:
     """Not ready at once, no new stream, the open ones end with UNAVAILABLE and not all together."""
     await asyncio.to_thread(plane.start, SERVICES)
-    async with watching(plane.grpc, "greeter", count=6) as watchers:
+    async with watching(plane.grpc, "greeter", count=12) as watchers:
         process = send(plane)
         ends = [asyncio.create_task(each.end()) for each in watchers]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -26,7 +26,7 @@ def test_drained_backend_gets_no_call_after_a_second_and_finishes_its_own(
     """The last call arrives at most 1 s after the drain; 1.5 s calls under way on the drained backend succeed."""
     drained = backends.addresses[2]
     with Client(language, "xds:///greeter", server=plane.grpc, log=tmp_path / "client.log") as client:
-        client.call(100)
+        client.reach(backends.addresses)
         client.start_load(200)
         client.begin_slow_calls(SLOW_CALLS)
         wait_until(lambda: backends.stats()[drained].in_flight > SLOW_CALLS / 4, "slow calls at the backend")

@@ -44,7 +44,7 @@ def test_calls_go_on_when_the_control_plane_is_down(
 ) -> None:
     """After kill -9 the last weights stay in force and no call fails."""
     with Client(language, "xds:///greeter", server=plane.grpc, log=tmp_path / "client.log") as client:
-        client.call(100)
+        client.reach(wanted)
         plane.kill9()
         answer = client.call(2000)
     assert answer.failed == 0, answer.errors

@@ -23,6 +23,7 @@ def test_client_obeys_weights_one_two_five(
 ) -> None:
     """Each backend's share of 8,000 calls fits its weight."""
     with Client(language, "xds:///greeter", server=plane.grpc, log=tmp_path / "client.log") as client:
+        client.reach(wanted)
         answer = client.call(CALLS)
     assert (answer.ok, answer.failed) == (CALLS, 0), answer.errors
     assert_split(answer.backends, wanted)
@@ -36,7 +37,7 @@ def test_client_follows_a_live_change_without_a_failed_call(
     """From 1:2:5 to 5:2:1 under load no call fails, and who keeps connections dials nobody again."""
     last = backends.addresses[2]
     with Client(language, "xds:///greeter", server=plane.grpc, log=tmp_path / "client.log") as client:
-        client.call(PROBE)
+        client.reach(backends.addresses)
         before = backends.connections()
         client.start_load(200)
         plane.write({"greeter.yaml": services_yaml("greeter", turned)})

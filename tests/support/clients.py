@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from tests.support.procs import Proc
 from tests.support.require import component, need
+from tests.support.waiting import wait_until
 
 _ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 30.0
@@ -131,6 +132,10 @@ class Client:
     def call(self, n: int, *, parallel: int = 20) -> Answer:
         """Make ``n`` calls, at most ``parallel`` at once."""
         return Answer.of(self.proc.ask({"cmd": "call", "n": n, "parallel": parallel}))
+
+    def reach(self, addresses: Collection[str], *, calls: int = 60) -> None:
+        """Call until each of these backends answers some of ``calls``: before all are connected no split is right."""
+        wait_until(lambda: set(self.call(calls).backends) >= set(addresses), "every backend answers")
 
     def begin_slow_calls(self, n: int) -> None:
         """Start ``n`` calls of 1.5 s at once; ``finish_slow_calls`` must follow before any other command."""

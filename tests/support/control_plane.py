@@ -20,6 +20,8 @@ from lbcontrol.transport import TRANSPORTS
 from tests.support.procs import Proc, free_port
 
 _POLL_SECONDS = 0.05
+START_SECONDS = 60.0
+"""Longest time a process may take to start, on a machine that does much else."""
 TRANSPORT = os.environ.get("LBCONTROL_TEST_TRANSPORT", "")
 """Transport on which every test runs that does not choose one itself; empty for the product's default."""
 on_every_transport = pytest.mark.parametrize("transport", [TRANSPORT] if TRANSPORT else list(TRANSPORTS), indirect=True)
@@ -41,7 +43,7 @@ def services_yaml(name: str, weights: Mapping[str, int], *, aliases: Sequence[st
 
 def run_cli(*args: str) -> str:
     """Run the command to its end and return what it prints; AssertionError when it fails."""
-    done = subprocess.run([lbcontrol(), *args], capture_output=True, text=True, timeout=20.0, check=False)
+    done = subprocess.run([lbcontrol(), *args], capture_output=True, text=True, timeout=START_SECONDS, check=False)
     assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -73,7 +75,7 @@ class ControlPlane:
             fresh.rename(self.files / name)
 
     def start(self, files: Mapping[str, str] | None = None) -> None:
-        """Write `files`, start, return when ready; TimeoutError with the log after 20 s."""
+        """Write `files`, start, return when ready; TimeoutError with the log after ``START_SECONDS``."""
         self.write(files or {})
         self.begin()
         self.wait_until_ready()
@@ -88,9 +90,9 @@ class ControlPlane:
         return [str(self.files), *listeners, *self.flags]
 
     def wait_until_ready(self) -> None:
-        """Wait until every source has synced; TimeoutError with the log after 20 s."""
+        """Wait until every source has synced; TimeoutError with the log after ``START_SECONDS``."""
         assert self.proc is not None
-        deadline = time.monotonic() + 20.0
+        deadline = time.monotonic() + START_SECONDS
         while not self._ready():
             if self.proc.popen.poll() is not None or time.monotonic() > deadline:
                 self.kill9()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.control_plane import lbcontrol
+from tests.support.control_plane import START_SECONDS, lbcontrol
 from tests.support.grpcurl import Command, blocks, commands, missing, run
 from tests.support.procs import Proc, free_port
 
@@ -35,14 +35,14 @@ class Followed:
 
     @contextmanager
     def serving(self, *, services: str) -> Iterator[None]:
-        """Write the services and serve them as the README says, until the block ends; TimeoutError after 20 s."""
+        """Write the services and serve them as the README says, until the block ends; TimeoutError if that fails."""
         (self.folder / "lbcontrol.d").mkdir()
         (self.folder / "lbcontrol.d" / "greeter.yaml").write_text(services)
         (line,) = blocks((ROOT / "README.md").read_text(), "sh", mark="readme-serve")
         flags = f"--grpc {self.ports[GRPC]} --probe {self.ports[PROBE]}"
         script = f"cd {self.folder}; {line.rstrip()} {flags}".replace("lbcontrol serve", f"exec {lbcontrol()} serve")
         with Proc(["bash", "-c", script], log=self.folder / "serve.log") as proc:
-            deadline = time.monotonic() + 20.0
+            deadline = time.monotonic() + START_SECONDS
             while not self._ready():
                 if proc.popen.poll() is not None or time.monotonic() > deadline:
                     raise TimeoutError(proc.tail())

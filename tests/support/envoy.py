@@ -16,7 +16,7 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _TYPE = "type.googleapis.com/"
 _MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "envoy.extensions.filters.http.router.v3.Router"
-_READY_SECONDS = 20.0
+_READY_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 ADS = {"ads": {}, "resource_api_version": "V3"}
 
@@ -72,7 +72,7 @@ class Envoy:
         Ready includes the first configuration from the control plane.
 
         Raises:
-            TimeoutError: It is not ready after 20 s; the message ends with its log.
+            TimeoutError: It is not ready after a minute; the message ends with its log.
         """
         config, admin = home / "envoy.json", home / "envoy.admin"
         config.write_text(json.dumps({**document, "admin": {"address": _address("127.0.0.1:0")}}))
@@ -87,7 +87,7 @@ class Envoy:
             raise
 
     def wait(self, met: Callable[[], bool], what: str) -> None:
-        """Wait until ``met()`` holds; TimeoutError with ``what`` and the log after 20 s."""
+        """Wait until ``met()`` holds; TimeoutError with ``what`` and the log after a minute."""
         deadline = time.monotonic() + _READY_SECONDS
         while not self._met(met):
             if self.proc.popen.poll() is not None or time.monotonic() > deadline:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 _POLL_SECONDS = 0.02
 
 
-def wait_until(met: Callable[[], bool], what: str, *, seconds: float = 10.0) -> float:
+def wait_until(met: Callable[[], bool], what: str, *, seconds: float = 30.0) -> float:
     """Ask ``met`` again and again until it holds; return how long that took.
 
     Raises:

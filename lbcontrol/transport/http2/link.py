@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CLOSE_SECONDS = 10.0
 """A socket that is closed may take so long over its last bytes."""
+PLAIN_REQUESTS = 4
+"""Requests of one connection that are no gRPC and whose end is waited for."""
 HIGH_WATER = 65_536
 """Unsent bytes above which nothing more is offered, and nothing more is read."""
 PING_DATA = b"lbctrl\0\0"
@@ -239,9 +241,7 @@ class Http2Link(asyncio.BufferedProtocol):
     def _open(self, event: Opened, now: float) -> None:
         fields = dict(event.fields)
         if fields[b":method"] != b"POST" or not is_grpc(fields.get(b"content-type", b"")):
-            plain = PlainCall(event.stream, link=self, deadline=now + self._shared.times.message)
-            self._calls[event.stream] = plain
-            self._shared.begun(plain)
+            self._open_plain(event.stream, now)
             return
         method = self._shared.methods.get(fields[b":path"].decode("latin-1"))
         if method is None:
@@ -253,6 +253,13 @@ class Http2Link(asyncio.BufferedProtocol):
             self._end(event.stream, refusal, extra=(pushback,))
             return
         self._begin(event, method, fields=fields, now=now)
+
+    def _open_plain(self, stream: int, now: float) -> None:
+        """Hear out a request that is no gRPC; of many at once all but a few are answered before their end."""
+        waiting = sum(isinstance(call, PlainCall) for call in self._calls.values())
+        plain = self._calls[stream] = PlainCall(stream, link=self, deadline=now + self._shared.times.message)
+        if waiting >= PLAIN_REQUESTS:
+            plain.half_closed()
 
     def _begin(self, event: Opened, method: Method, *, fields: dict[bytes, bytes], now: float) -> None:
         try:

@@ -14,7 +14,7 @@ from lbcontrol.http2.limits import Limits
 from lbcontrol.runtime.ports import Method, Scheduler, Status, Timer
 from lbcontrol.transport.binding import Offer
 from lbcontrol.transport.http2.accepting import Acceptor
-from lbcontrol.transport.http2.calls import Call, StreamCall
+from lbcontrol.transport.http2.calls import Call, StreamCall, UnaryCall
 from lbcontrol.transport.http2.link import Http2Link, message_limit
 from lbcontrol.transport.http2.seats import Seats, affordable
 from lbcontrol.transport.http2.secure import TlsLink
@@ -100,17 +100,17 @@ class Shared:
         return self._streams.pushback()
 
     def begun(self, call: Call) -> None:
-        """Count a call."""
+        """Count a call; a request that is no gRPC is none, and takes no call's place."""
         if isinstance(call, StreamCall):
             self._streams.begun(call)
-        else:
+        elif isinstance(call, UnaryCall):
             self._streams.unary(1)
 
     def ended(self, call: Call, reason: str) -> None:
         """Count a call off."""
         if isinstance(call, StreamCall):
             self._streams.ended(call, reason)
-        else:
+        elif isinstance(call, UnaryCall):
             self._streams.unary(-1)
 
     def refused(self, reason: str) -> None:

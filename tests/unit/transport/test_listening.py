@@ -12,7 +12,7 @@ import pytest
 
 from lbcontrol.model.errors import AccessError
 from lbcontrol.transport.holders import _command, tcp_holder, unix_holder
-from lbcontrol.transport.listening import Listen, prepared, refused
+from lbcontrol.transport.listening import FLAG, Listen, prepared, refused
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:0", "0.0.0.0:65535", "[::1]:18000", "unix:/run/admin.sock"])
@@ -53,7 +53,10 @@ def test_taken_port_names_its_process() -> None:
         with pytest.raises(AccessError) as caught, prepared(listen):
             pass
     assert caught.value.finding.code == "LB501"
-    assert caught.value.finding.do.endswith(f", or stop pid {os.getpid()}")
+    start, stop = f"lbcontrol serve {FLAG} 127.0.0.1:", f", or stop pid {os.getpid()}"
+    free = caught.value.finding.do.removeprefix(start).removesuffix(stop)
+    assert (int(free) - listen.port) % 10 == 0
+    assert int(free) > listen.port
 
 
 @pytest.mark.parametrize(
