@@ -110,7 +110,7 @@ class Lockstep:
             self._reset.discard(frame[2])  # The peer knows now, and nothing of it is late any more.
         if seen.reason == "closed_stream" and frame is not None and frame[2] in self._reset:
             raise FindingError(f"a late frame of stream {frame[2]}, which ours reset, ends the connection")
-        if seen.reason == "streams" and self._connection._leaving:
+        if seen.reason.startswith("streams") and self._connection._leaving:
             seen.reason = "leaving"
         self._compare(piece, seen)
         self._streams.update(self._connection.streams)

@@ -106,7 +106,9 @@ def _framing(rest: bytes) -> None:
             except TooLargeError as error:
                 found.append((error.size, error.limit))
                 break
-            if len(assembly._kept) >= PREFIX_BYTES + limit or assembly.unfinished != (assembly.began_at is not None):
+            if len(assembly._kept) >= PREFIX_BYTES + limit or bool(assembly.unfinished) != (
+                assembly.began_at is not None
+            ):
                 raise FindingError(f"{len(assembly._kept)} bytes kept since {assembly.began_at}; limit {limit}")
         if found != wanted:
             raise FindingError(f"{found} were taken, in the bytes are {wanted}")

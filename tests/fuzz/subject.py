@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lbcontrol.http2.connection import Connection
-from lbcontrol.http2.events import Broken, Event, Message
+from lbcontrol.http2.events import Broken, Closed, Event, Message, PeerLeaves
 from lbcontrol.http2.fields import Fields
 from lbcontrol.http2.frames import FRAME_BYTES, HEAD_BYTES, PREFACE
 from lbcontrol.http2.grpc import PREFIX_BYTES
@@ -90,7 +90,16 @@ def told(limits: Limits, pieces: Iterable[bytes], *, short: bool = False) -> tup
     written = connection.take()
     check_held(connection, limits)
     check_over(connection, events)
-    return events, written
+    return _lasting(events), written
+
+
+def _lasting(events: list[Event]) -> list[Event]:
+    """Leave out what was told of streams that were reset: whether it is told at all may depend on who was faster.
+
+    That we reset them stands in the output, which is compared byte by byte.
+    """
+    gone = {event.stream for event in events if isinstance(event, Closed)}
+    return [event for event in events if isinstance(event, Broken | PeerLeaves) or event.stream not in gone]
 
 
 def check_over(connection: Connection, events: list[Event]) -> None:
