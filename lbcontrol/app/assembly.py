@@ -40,6 +40,9 @@ class Ground:
     metrics: Metrics
     authorizer: Authorizer
     worker: Worker
+    """Decides and compiles for big services."""
+    questions: Worker
+    """Answers what operators ask of them."""
     store: FileStore | MemoryStore
 
 
@@ -62,6 +65,7 @@ class Core:
         """Give up threads and locks; nothing may be running any more."""
         self.lag.stop()
         self.ground.worker.close()
+        self.ground.questions.close()
         if isinstance(self.ground.store, FileStore):
             self.ground.store.close()
 
@@ -81,7 +85,7 @@ def lay_ground(config: ServerConfig, loop: asyncio.AbstractEventLoop) -> Ground:
     store = MemoryStore() if config.state_dir is None else FileStore(config.state_dir, metrics=metrics)
     metrics.build_info.labels(__version__).set(1)
     metrics.streams_limit.set(config.document.limits.streams)
-    return Ground(config, LoopScheduler(loop), metrics, AllowAll(), Worker(loop), store)
+    return Ground(config, LoopScheduler(loop), metrics, AllowAll(), Worker(loop), Worker(loop, builds=False), store)
 
 
 def assemble(ground: Ground) -> Core:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -43,7 +43,7 @@ def build_faces(core: Core) -> Faces:
     native = _native(core, others=xds.client_views)
     operations = _operations(core, (xds, native))
     health = HealthFrontEnd(core.directory, authorizer)
-    admin = AdminFrontEnd(operations, core.directory, authorizer, clock=scheduler)
+    admin = AdminFrontEnd(operations, core.directory, authorizer, clock=scheduler, aside=core.ground.questions)
     return Faces(
         _reflected(core, (xds, native, health)),
         _reflected(core, (admin, health)),
@@ -73,7 +73,7 @@ def _xds(core: Core) -> XdsFrontEnd:
     )
 
 
-def _native(core: Core, *, others: Callable[[], Sequence[ClientView]]) -> NativeFrontEnd:
+def _native(core: Core, *, others: Callable[[], Iterable[ClientView]]) -> NativeFrontEnd:
     document = core.ground.config.document
     registrar = next(each.source for each in core.sources if each.type == REGISTRY)
     return NativeFrontEnd(
@@ -106,5 +106,6 @@ def _operations(core: Core, front_ends: tuple[XdsFrontEnd, NativeFrontEnd]) -> S
             findings=core.tellers(),
             durable=core.persistence.durable,
             server=ServerInfo(__version__, core.ground.scheduler.wall()),
+            aside=core.ground.questions,
         )
     )

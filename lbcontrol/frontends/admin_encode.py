@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -168,6 +168,12 @@ def told_message(told: Told) -> status_pb2.SentService:
         endpoints=endpoints,
         resources=resources,
     )
+
+
+def client_response(view: ClientView, told: Sequence[Told]) -> bytes:
+    """Return a GetClientResponse: a client, and what it was told of each service."""
+    services = [told_message(each) for each in told]
+    return admin_service_pb2.GetClientResponse(client=client_message(view), services=services).SerializeToString()
 
 
 def source_message(view: SourceView) -> status_pb2.SourceStatus:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lookaside.api import METHODS
@@ -19,12 +20,13 @@ from lbcontrol.frontends.native_register import Registering
 from lbcontrol.frontends.native_shown import client_view, told
 from lbcontrol.frontends.native_watch import WatchContext, WatchStream
 from lbcontrol.frontends.status import unary
-from lbcontrol.model.assignment import Decision
+from lbcontrol.model.assignment import EVERYONE, Decision
 from lbcontrol.model.clients import Peer, Role
 from lbcontrol.model.errors import InvalidRequestError
 from lbcontrol.model.findings import Finding
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Authorizer, Clock, Method, StreamHandler
+from lbcontrol.runtime.slices import in_slices
 
 SERVICE = "/lbcontrol.v1.LookasideService/"
 """Prefix of the paths served here."""
@@ -46,7 +48,7 @@ class NativeParts:
     registration_allow: tuple[str, ...] = ()
     """Networks (CIDR) whose addresses a peer may register beside its own."""
     metrics: Metrics = field(default_factory=Metrics)
-    others: Callable[[], Sequence[ClientView]] = tuple
+    others: Callable[[], Iterable[ClientView]] = tuple
     """Clients of the other protocols, which ListServices counts too."""
 
 
@@ -94,10 +96,10 @@ class NativeFrontEnd:
         """Return every open watch, for operators."""
         return [stream.view() for stream in self._streams]
 
-    def client_views(self) -> Sequence[ClientView]:
-        """Return the same as every front end shows it."""
-        now = self._parts.clock.now()
-        return [client_view(client, now) for client in self.clients()]
+    def client_views(self) -> Iterator[ClientView]:
+        """Return the same as every front end shows it, each seen when it is its turn; who is gone by then is not."""
+        now, streams = self._parts.clock.now(), tuple(self._streams)
+        return (client_view(stream.view(), now) for stream in streams if stream in self._streams)
 
     def told(self, view: ClientView, service: str) -> Told:
         """Return exactly what a client was sent of a service.
@@ -135,13 +137,14 @@ class NativeFrontEnd:
         after = [d for d in decisions if d.service > request.page_token and self._may_read(peer, d)]
         page = after[:size]
         more = page[-1].service if len(after) > size else ""
-        views = (*self.client_views(), *self._parts.others())
-        following = Counter(name for view in views for name in {each.service for each in view.subscriptions})
-        services = [self._summary(each, following) for each in page]
+        views = itertools.chain(self.client_views(), self._parts.others())
+        names = ({each.service for each in view.subscriptions} for view in views)
+        following = Counter(itertools.chain.from_iterable(await in_slices(names, clock=self._parts.clock)))
+        services = await in_slices((self._summary(each, following) for each in page), clock=self._parts.clock)
         return pb.ListServicesResponse(services=services, next_page_token=more)
 
     def _summary(self, decision: Decision, following: Counter[str]) -> pb.ServiceSummary:
-        endpoints = {e.address: e for a in decision.assignments.values() for e in a.endpoints}.values()
+        endpoints = decision.assignments[EVERYONE].endpoints  # Cohorts differ in priorities, not in who is listed.
         changed_at = self._parts.directory.changed_at(decision.service)
         return pb.ServiceSummary(
             name=decision.service,

@@ -89,13 +89,28 @@ def parsed(kind: type[Request], raw: bytes) -> Request:
         raise InvalidRequestError(finding) from error
 
 
-def unary(kind: type[Request], answer: Callable[[Request, Peer], Awaitable[Message]]) -> UnaryHandler:
-    """Make a unary method out of ``answer``, which may raise any error of ours."""
+def repeated(number: int, message: Message) -> bytes:
+    """Return one message of the repeated field ``number`` (1-15): joined, they are the message that holds them all.
+
+    Serialized by one call, a list of 10,000 keeps every other thread waiting, the event loop's too.
+    """
+    body = message.SerializeToString()
+    size, head = len(body), bytearray((number << 3 | 2,))
+    while size >= 0x80:
+        head.append(size & 0x7F | 0x80)
+        size >>= 7
+    head.append(size)
+    return bytes(head) + body
+
+
+def unary(kind: type[Request], answer: Callable[[Request, Peer], Awaitable[Message | bytes]]) -> UnaryHandler:
+    """Make a unary method out of ``answer``, which may raise any error of ours; long answers come as bytes."""
 
     async def handler(raw: bytes, peer: Peer, metadata: Metadata) -> bytes:
         del metadata
         try:
-            return (await answer(parsed(kind, raw), peer)).SerializeToString()
+            answered = await answer(parsed(kind, raw), peer)
+            return answered if isinstance(answered, bytes) else answered.SerializeToString()
         except LbControlError as error:
             raise StatusError(status_of(error)) from error
 

@@ -91,7 +91,7 @@ class Fleet:
         """Return all overrides."""
         return list(self.held.values())
 
-    def explain(self, service: str, cohort: str) -> Sequence[Explanation]:
+    def explain(self, service: str, cohort: str, *, only: Address | None) -> Sequence[Explanation]:
         """Return why A has a weight and B has none."""
         steps = (
             ExplainedStep("merge", {"sources": 2}, {}, "in 2 of 2 sources (local greeter.yaml:4, registry)", "e1"),
@@ -100,10 +100,11 @@ class Fleet:
         )
         none = (ExplainedStep("health", {}, {}, "draining: ana, deploy", "e3"),)
         mark = Mark(1, 41)
-        return [
+        both = [
             Explanation(service, Address.parse(A), cohort, mark, steps, 134, 134 / 600),
             Explanation(service, Address.parse(B), cohort, mark, none, None, 0.0),
         ]
+        return [each for each in both if only in (None, each.address)]
 
     def clients(self) -> Sequence[ClientView]:
         """Return the clients."""
@@ -124,7 +125,7 @@ class Fleet:
         """Return a document."""
         return Documents(f"services:\n- name: {service}\n", ("local",))
 
-    def problems(self) -> Sequence[ProblemView]:
+    async def problems(self) -> Sequence[ProblemView]:
         """Return the problems."""
         return self.found
 
