@@ -91,6 +91,7 @@ def _native(core: Core, *, others: Callable[[], Iterable[ClientView]]) -> Native
             document.registration.allow,
             core.ground.metrics,
             others,
+            core.ground.worker,
         )
     )
 

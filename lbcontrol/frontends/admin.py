@@ -119,7 +119,8 @@ class AdminFrontEnd:
         """Return an ExplainResponse; runs beside the loop."""
         number = pb.ExplainResponse.EXPLANATIONS_FIELD_NUMBER
         explanations = self._operations.explain(service, cohort, only=only)
-        found = {each.address: repeated(number, encode.explanation_message(each)) for each in explanations}
+        encoded = encode.Explanations()
+        found = {each.address: repeated(number, encoded.body(each)) for each in explanations}
         if only is not None and not found:
             do = f"lbcontrol get {service}"
             raise NotFoundError(Finding("LB311", f'"{service}" has no endpoint {only}', do=do))
@@ -135,7 +136,7 @@ class AdminFrontEnd:
             views = [view for view in views if any(s.service == request.service for s in view.subscriptions)]
         views.sort(key=lambda view: view.id)
         number = pb.ListClientsResponse.CLIENTS_FIELD_NUMBER
-        messages = (repeated(number, encode.client_message(view)) for view in views)
+        messages = (repeated(number, encode.client_message(view).SerializeToString()) for view in views)
         return b"".join(await in_slices(messages, clock=self._clock))
 
     async def _client(self, request: pb.GetClientRequest, peer: Peer) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,6 +28,7 @@ from lbcontrol.model.findings import Finding
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Authorizer, Clock, Method, StreamHandler
 from lbcontrol.runtime.slices import in_slices
+from lbcontrol.runtime.worker import Background
 
 SERVICE = "/lbcontrol.v1.LookasideService/"
 """Prefix of the paths served here."""
@@ -50,6 +52,8 @@ class NativeParts:
     metrics: Metrics = field(default_factory=Metrics)
     others: Callable[[], Iterable[ClientView]] = tuple
     """Clients of the other protocols, which ListServices counts too."""
+    worker: Background | None = None
+    """Encodes big assignments; without one everything is done on the loop's thread."""
 
 
 class NativeFrontEnd:
@@ -62,7 +66,7 @@ class NativeFrontEnd:
         self._parts = parts
         self._streams: set[WatchStream] = set()
         meter = NativeMeter(parts.metrics)
-        self.encoder = Encoder(meter.encoded)
+        self.encoder = Encoder(meter.encoded, worker=parts.worker)
         self._watch = WatchContext(
             parts.directory,
             parts.authorizer,
@@ -125,7 +129,10 @@ class NativeFrontEnd:
         decision = self._parts.directory.decision(name)
         if decision is None or not self._may_read(peer, decision):
             raise unknown_error(name)
-        encoded = self.encoder.encoded(decision, decision.cohort_for(profile.locality))
+        cohort, ready = decision.cohort_for(profile.locality), asyncio.Event()
+        while (encoded := self.encoder.encoded(decision, cohort, ready=ready.set)) is None:
+            await ready.wait()
+            ready.clear()
         return pb.GetAssignmentResponse(assignment=encoded.message)
 
     async def _list(self, request: pb.ListServicesRequest, peer: Peer) -> pb.ListServicesResponse:

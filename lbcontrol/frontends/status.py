@@ -89,12 +89,11 @@ def parsed(kind: type[Request], raw: bytes) -> Request:
         raise InvalidRequestError(finding) from error
 
 
-def repeated(number: int, message: Message) -> bytes:
-    """Return one message of the repeated field ``number`` (1-15): joined, they are the message that holds them all.
+def repeated(number: int, body: bytes) -> bytes:
+    """Return one serialized message as the repeated field ``number`` (1-15) of the message that holds them all.
 
     Serialized by one call, a list of 10,000 keeps every other thread waiting, the event loop's too.
     """
-    body = message.SerializeToString()
     size, head = len(body), bytearray((number << 3 | 2,))
     while size >= 0x80:
         head.append(size & 0x7F | 0x80)

@@ -13,5 +13,7 @@ from lbcontrol.frontends.status import repeated
 def test_joined_parts_are_the_list(size: int) -> None:
     """Whatever the length of a part: it stands before it in one to four bytes."""
     parts = [explain_pb2.Explanation(service="x" * size), explain_pb2.Explanation(address="10.0.0.1:80")]
-    joined = b"".join(repeated(pb.ExplainResponse.EXPLANATIONS_FIELD_NUMBER, each) for each in parts)
+    joined = b"".join(
+        repeated(pb.ExplainResponse.EXPLANATIONS_FIELD_NUMBER, each.SerializeToString()) for each in parts
+    )
     assert pb.ExplainResponse.FromString(joined) == pb.ExplainResponse(explanations=parts)
