@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from tests.support.control_plane import ControlPlane, services_yaml
-from tests.support.procs import UNMEASURED, Proc
+from tests.support.procs import Proc
 from tests.support.siege import swarm
 from tests.support.swarm_wire import mark
 from tests.support.vitals import vitals
@@ -126,7 +126,7 @@ def file(service: int, change: int) -> tuple[str, str]:
 
 def soak(given: argparse.Namespace, home: Path) -> bool:
     """Start both processes, run, and end them whatever happens."""
-    plane = ControlPlane(home / "plane", env=UNMEASURED)
+    plane = ControlPlane(home / "plane", measured=False)
     try:
         plane.start(dict(file(service, 0) for service in range(SERVICES)))
         with swarm(plane.grpc, home / "swarm.log") as streams:

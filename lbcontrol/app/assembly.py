@@ -48,6 +48,9 @@ class Ground:
     metrics: Metrics
     authorizer: Authorizer
     worker: Worker
+    """Decides and compiles for big services."""
+    questions: Worker
+    """Answers what operators ask of them."""
     store: FileStore | MemoryStore
     credentials: tuple[Credentials, ...] = ()
     """Of the listeners with TLS; each once."""
@@ -80,6 +83,7 @@ class Core:
         self.lag.stop()
         self.memory.stop()
         self.ground.worker.close()
+        self.ground.questions.close()
         if isinstance(self.ground.store, FileStore):
             self.ground.store.close()
 
@@ -102,7 +106,8 @@ def lay_ground(config: ServerConfig, loop: asyncio.AbstractEventLoop) -> Ground:
     metrics.build_info.labels(__version__).set(1)
     metrics.streams_limit.set(config.document.limits.streams)
     fast_path = os.environ.get(FAST_PATH, "") != "off"
-    return Ground(config, scheduler, metrics, AllowAll(), Worker(loop), store, credentials, fast_path)
+    workers = Worker(loop), Worker(loop, builds=False)
+    return Ground(config, scheduler, metrics, AllowAll(), *workers, store, credentials, fast_path)
 
 
 def assemble(ground: Ground) -> Core:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,7 +12,7 @@ from lbcontrol.app.config_sources import REGISTRY
 from lbcontrol.app.limits import admin_messages, native_limits, xds_limits
 from lbcontrol.app.operations import OperationsParts, ServerOperations
 from lbcontrol.engine.compile import kind_of
-from lbcontrol.frontends.admin import AdminFrontEnd
+from lbcontrol.frontends.admin import AdminFrontEnd, AdminParts
 from lbcontrol.frontends.admin_ports import ClientView, ServerInfo
 from lbcontrol.frontends.health import HealthFrontEnd
 from lbcontrol.frontends.lrs.frontend import LrsFrontEnd
@@ -45,8 +45,10 @@ def build_faces(core: Core) -> Faces:
     lrs = _lrs(core)
     operations = _operations(core, (xds, native))
     health = HealthFrontEnd(core.directory, authorizer)
-    limits, metrics = admin_messages(core.ground.config.document.limits), core.ground.metrics
-    admin = AdminFrontEnd(operations, core.directory, authorizer, clock=scheduler, limits=limits, metrics=metrics)
+    ground = core.ground
+    limits = admin_messages(ground.config.document.limits)
+    parts = AdminParts(operations, core.directory, authorizer, scheduler, limits, ground.metrics, ground.questions)
+    admin = AdminFrontEnd(parts)
     return Faces(
         _reflected(core, (xds, lrs, native, health)),
         _reflected(core, (admin, health)),
@@ -90,7 +92,7 @@ def _lrs(core: Core) -> LrsFrontEnd:
     )
 
 
-def _native(core: Core, *, others: Callable[[], Sequence[ClientView]]) -> NativeFrontEnd:
+def _native(core: Core, *, others: Callable[[], Iterable[ClientView]]) -> NativeFrontEnd:
     document = core.ground.config.document
     registrar = next(each.source for each in core.sources if each.type == REGISTRY)
     return NativeFrontEnd(
@@ -104,6 +106,7 @@ def _native(core: Core, *, others: Callable[[], Sequence[ClientView]]) -> Native
             document.registration.allow,
             core.ground.metrics,
             others,
+            core.ground.worker,
         )
     )
 
@@ -119,5 +122,6 @@ def _operations(core: Core, front_ends: tuple[XdsFrontEnd, NativeFrontEnd]) -> S
             findings=core.tellers(),
             durable=core.persistence.durable,
             server=ServerInfo(__version__, core.ground.scheduler.wall()),
+            aside=core.ground.questions,
         )
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from lbcontrol.app.problems import problems_of
@@ -28,6 +29,8 @@ from lbcontrol.model.errors import NotFoundError
 from lbcontrol.model.findings import Finding
 from lbcontrol.model.overrides import Override, OverrideKind
 from lbcontrol.runtime.ports import Clock
+from lbcontrol.runtime.slices import in_slices
+from lbcontrol.runtime.worker import Aside, Inline
 from lbcontrol.sources.documents.expand import expanded_yaml
 
 
@@ -44,8 +47,8 @@ class Shows(Protocol):
 
     name: str
 
-    def client_views(self) -> Sequence[ClientView]:
-        """Return its connected clients."""
+    def client_views(self) -> Iterable[ClientView]:
+        """Return its connected clients, each seen when it is its turn."""
         ...
 
     def told(self, view: ClientView, service: str) -> Told:
@@ -67,6 +70,8 @@ class OperationsParts:
     durable: bool
     """Whether overrides survive a restart."""
     server: ServerInfo
+    aside: Aside = field(default_factory=Inline)
+    """Does what would hold up the loop for a big service."""
 
 
 class ServerOperations:
@@ -89,7 +94,7 @@ class ServerOperations:
             StateStoreError: it could not be written, so it is not in force.
         """
         case = self._case(override.service)
-        if not any(each.address == override.address for snapshot in case.snapshots for each in snapshot.endpoints):
+        if override.address not in case.events:  # It holds every address that a source names.
             do = f"lbcontrol get {override.service}"
             raise NotFoundError(Finding("LB311", f'"{override.service}" has no endpoint {override.address}', do=do))
         return await self._change(case, override, OverrideSet(override), dry_run=dry_run)
@@ -116,13 +121,13 @@ class ServerOperations:
         """Return every override in force."""
         return self._parts.engine.overrides()
 
-    def explain(self, service: str, cohort: str) -> Sequence[Explanation]:
-        """Return an explanation for each endpoint any source names."""
-        return explain(self._case(service), cohort)
+    def explain(self, service: str, cohort: str, *, only: Address | None) -> Iterator[Explanation]:
+        """Return an explanation for each endpoint any source names, or the one asked for."""
+        return explain(self._case(service), cohort, only=only)
 
-    def clients(self) -> Sequence[ClientView]:
+    def clients(self) -> Iterator[ClientView]:
         """Return the connected clients of all front ends."""
-        return [view for front_end in self._parts.front_ends for view in front_end.client_views()]
+        return (view for front_end in self._parts.front_ends for view in front_end.client_views())
 
     def told(self, client: ClientView, service: str) -> Told:
         """Return what a client was told of a service.
@@ -142,10 +147,11 @@ class ServerOperations:
         snapshots = self._case(service).snapshots
         return Documents(expanded_yaml(snapshots), tuple(dict.fromkeys(each.source for each in snapshots)))
 
-    def problems(self) -> Sequence[ProblemView]:
+    async def problems(self) -> Sequence[ProblemView]:
         """Return everything that needs a hand."""
         parts = self._parts
-        return problems_of(parts.engine, sources=self.sources(), clients=self.clients(), tellers=parts.findings)
+        clients = await in_slices(self.clients(), clock=parts.clock)
+        return problems_of(parts.engine, sources=self.sources(), clients=clients, tellers=parts.findings)
 
     def server(self) -> ServerInfo:
         """Return what is running."""
@@ -165,15 +171,17 @@ class ServerOperations:
         before = case.decision
         if dry_run:
             clear = isinstance(event, OverrideCleared)
-            after = preview(case, override, clear=clear, wall=self._parts.clock.wall())
+            wall = self._parts.clock.wall()
+            after = await self._parts.aside.run(partial(preview, case, override, clear=clear, wall=wall))
         else:
             await self._parts.hub.submit(event)
             after = self._case(override.service).decision
         service, address = override.service, override.address
+        follow = (any(each.service == service for each in client.subscriptions) for client in self.clients())
         return Change(
-            clients=sum(any(s.service == service for s in client.subscriptions) for client in self.clients()),
-            share_before=_share(before, address),
-            share_after=_share(after, address),
+            clients=sum(await in_slices(follow, clock=self._parts.clock)),
+            share_before=await self._parts.aside.run(partial(_share, before, address)),
+            share_after=await self._parts.aside.run(partial(_share, after, address)),
             mark=None if dry_run else after.mark,
             warnings=tuple(each for each in after.findings if each not in before.findings),
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lbcontrol.engine.case import Case
@@ -56,20 +56,26 @@ class _Subject:
         return self.health is not Health.NOT_SERVING
 
 
-def explain(case: Case, cohort: str) -> tuple[Explanation, ...]:
-    """Return why each endpoint that any source names has its weight, in the order of the list.
+def explain(case: Case, cohort: str, *, only: Address | None = None) -> Iterator[Explanation]:
+    """Say why each endpoint that any source names has its weight, in the order of the list.
 
     Args:
         case: From ``Engine.case``.
         cohort: Key of a cohort; one that does not exist means everyone's, as for clients.
+        only: Leave all other endpoints out.
+
+    Yields:
+        One explanation at a time: those of 10,000 endpoints together would be 150 MB.
     """
-    scene = _scene(case, cohort)
+    scene = _scene(case, cohort, only=only)
     done, tiers = scene.done, scene.tiers
     columns = zip(
         done.merged.endpoints, done.healths, tiers.priorities, done.weights.weights[scene.cohort], strict=True
     )
     shared = _guards(scene), _policy(scene)
-    return tuple(_explanation(scene, _Subject(*column), shared=shared) for column in columns)
+    for column in columns:
+        if only is None or column[0].address == only:
+            yield _explanation(scene, _Subject(*column), shared=shared)
 
 
 def preview(case: Case, override: Override, *, clear: bool, wall: float) -> Decision:
@@ -100,7 +106,7 @@ def _is_over(override: Override, wall: float) -> bool:
     return override.expires_at is not None and override.expires_at <= wall
 
 
-def _scene(case: Case, cohort: str) -> _Scene:
+def _scene(case: Case, cohort: str, *, only: Address | None) -> _Scene:
     picture = case.picture
     done = run(picture, Memo(), now=0.0)
     cohort = cohort if cohort in done.locality.cohorts else EVERYONE
@@ -118,7 +124,7 @@ def _scene(case: Case, cohort: str) -> _Scene:
         totals=totals,
         counts=counts,
         takers=takers,
-        claims=claims(picture.snapshots),
+        claims=claims(picture.snapshots, None if only is None else {only}),
         overrides={(each.address, each.kind): each for each in picture.overrides},
     )
 

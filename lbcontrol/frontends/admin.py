@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 from google.protobuf.duration_pb2 import Duration
 from lookaside.api.lbcontrol.v1 import admin_service_pb2 as pb
@@ -14,15 +16,18 @@ from lbcontrol.frontends.native_check import checked_address, checked_name, unkn
 from lbcontrol.frontends.native_encode import seconds
 from lbcontrol.frontends.native_ports import Directory, NativeLimits
 from lbcontrol.frontends.refusals import Refusals
-from lbcontrol.frontends.status import require, unary
+from lbcontrol.frontends.status import repeated, require, unary
 from lbcontrol.model.assignment import EVERYONE, Decision
 from lbcontrol.model.clients import Peer, Role
+from lbcontrol.model.endpoints import Address
 from lbcontrol.model.errors import InvalidRequestError, NotFoundError
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.overrides import Override, OverrideKind
 from lbcontrol.model.text import stray_in
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Authorizer, Clock, Method
+from lbcontrol.runtime.slices import in_slices
+from lbcontrol.runtime.worker import Aside, Inline
 
 PREFIX = "/lbcontrol.v1.AdminService/"
 """Prefix of the paths served here."""
@@ -31,28 +36,34 @@ REASON_BYTES = 512
 """Longest reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class AdminParts:
+    """What the front end is built on."""
+
+    operations: Operations
+    directory: Directory
+    authorizer: Authorizer
+    clock: Clock
+    limits: NativeLimits = NativeLimits()
+    metrics: Metrics = field(default_factory=Metrics)
+    aside: Aside = field(default_factory=Inline)
+    """Makes long answers."""
+
+
 class AdminFrontEnd:
     """The operators' protocol."""
 
     name = "admin"
 
-    def __init__(
-        self,
-        operations: Operations,
-        directory: Directory,
-        authorizer: Authorizer,
-        *,
-        clock: Clock,
-        limits: NativeLimits | None = None,
-        metrics: Metrics | None = None,
-    ) -> None:
-        """Build on ``operations``; nothing runs until a transport calls a method."""
-        self._refused = Refusals(metrics or Metrics(), self.name)
-        self._operations = operations
-        self._directory = directory
-        self._authorizer = authorizer
-        self._clock = clock
-        self._limits = limits or NativeLimits()
+    def __init__(self, parts: AdminParts) -> None:
+        """Build on ``parts``; nothing runs until a transport calls a method."""
+        self._refused = Refusals(parts.metrics, self.name)
+        self._operations = parts.operations
+        self._directory = parts.directory
+        self._authorizer = parts.authorizer
+        self._clock = parts.clock
+        self._limits = parts.limits
+        self._aside = parts.aside
 
     def methods(self) -> Sequence[Method]:
         """Return every method of AdminService."""
@@ -105,39 +116,47 @@ class AdminFrontEnd:
         messages = [encode.override_message(each) for each in shown]
         return pb.ListOverridesResponse(overrides=messages, durable=self._operations.durable)
 
-    async def _explain(self, request: pb.ExplainRequest, peer: Peer) -> pb.ExplainResponse:
+    async def _explain(self, request: pb.ExplainRequest, peer: Peer) -> bytes:
         decision = self._inspected(request.service, peer)
         address = checked_address(request.address) if request.address else None
         cohort = EVERYONE
         if request.client_id:
-            cohort = decision.cohort_for(self._client_named(request.client_id).profile.locality)
-        explanations = self._operations.explain(decision.service, cohort)
-        found = [each for each in explanations if address in (None, each.address)]
-        if address is not None and not found:
-            do = f"lbcontrol get {decision.service}"
-            raise NotFoundError(Finding("LB311", f'"{decision.service}" has no endpoint {address}', do=do))
-        found.sort(key=lambda each: each.address)
-        return pb.ExplainResponse(explanations=[encode.explanation_message(each) for each in found])
+            cohort = decision.cohort_for((await self._client_named(request.client_id)).profile.locality)
+        return await self._aside.run(partial(self._explained, decision.service, cohort, only=address))
 
-    async def _list_clients(self, request: pb.ListClientsRequest, peer: Peer) -> pb.ListClientsResponse:
+    def _explained(self, service: str, cohort: str, *, only: Address | None) -> bytes:
+        """Return an ExplainResponse; runs beside the loop."""
+        number = pb.ExplainResponse.EXPLANATIONS_FIELD_NUMBER
+        explanations = self._operations.explain(service, cohort, only=only)
+        encoded = encode.Explanations()
+        found = {each.address: repeated(number, encoded.body(each)) for each in explanations}
+        if only is not None and not found:
+            do = f"lbcontrol get {service}"
+            raise NotFoundError(Finding("LB311", f'"{service}" has no endpoint {only}', do=do))
+        return b"".join([found[address] for address in sorted(found)])
+
+    async def _list_clients(self, request: pb.ListClientsRequest, peer: Peer) -> bytes:
         require(self._authorizer, peer, Role.INSPECT, request.service)
-        views = [self._shown(view, peer) for view in self._operations.clients()]
+        shown = (self._shown(view, peer) for view in self._operations.clients())
+        views = await in_slices(shown, clock=self._clock)
         if request.behind:
             views = [view for view in views if encode.is_behind(view)]
         if request.service:
             views = [view for view in views if any(s.service == request.service for s in view.subscriptions)]
         views.sort(key=lambda view: view.id)
-        return pb.ListClientsResponse(clients=[encode.client_message(view) for view in views])
+        number = pb.ListClientsResponse.CLIENTS_FIELD_NUMBER
+        messages = (repeated(number, encode.client_message(view).SerializeToString()) for view in views)
+        return b"".join(await in_slices(messages, clock=self._clock))
 
-    async def _client(self, request: pb.GetClientRequest, peer: Peer) -> pb.GetClientResponse:
+    async def _client(self, request: pb.GetClientRequest, peer: Peer) -> bytes:
         require(self._authorizer, peer, Role.INSPECT, request.service)
-        view = self._shown(self._client_named(request.client_id), peer)
+        view = self._shown(await self._client_named(request.client_id), peer)
         services = sorted({s.service for s in view.subscriptions if request.service in ("", s.service)})
         if request.service and not services:
             what = f'client "{view.id}" does not follow "{request.service}"'
             raise NotFoundError(Finding("LB312", what, do="lbcontrol clients"))
-        told = [encode.told_message(self._operations.told(view, service)) for service in services]
-        return pb.GetClientResponse(client=encode.client_message(view), services=told)
+        told = [self._operations.told(view, service) for service in services]
+        return await self._aside.run(partial(encode.client_response, view, told))
 
     async def _list_sources(self, request: pb.ListSourcesRequest, peer: Peer) -> pb.ListSourcesResponse:
         del request
@@ -146,14 +165,15 @@ class AdminFrontEnd:
         return pb.ListSourcesResponse(sources=[encode.source_message(view) for view in views])
 
     async def _service(self, request: pb.GetServiceRequest, peer: Peer) -> pb.GetServiceResponse:
-        documents = self._operations.documents(self._inspected(request.service, peer).service)
+        service = self._inspected(request.service, peer).service
+        documents = await self._aside.run(partial(self._operations.documents, service))
         return pb.GetServiceResponse(yaml=documents.yaml, sources=documents.sources)
 
     async def _list_problems(self, request: pb.ListProblemsRequest, peer: Peer) -> pb.ListProblemsResponse:
         del request
         require(self._authorizer, peer, Role.INSPECT, "")
         problems = sorted(
-            self._operations.problems(), key=lambda each: (each.finding.severity != Severity.ERROR, each.subject)
+            await self._operations.problems(), key=lambda each: (each.finding.severity != Severity.ERROR, each.subject)
         )
         server = self._operations.server()
         return pb.ListProblemsResponse(
@@ -177,10 +197,10 @@ class AdminFrontEnd:
             raise unknown_error(name)
         return decision
 
-    def _client_named(self, client_id: str) -> ClientView:
+    async def _client_named(self, client_id: str) -> ClientView:
         """Return the client with this id, or for "kind:KIND" any client of that kind."""
         prefix, _, kind = client_id.partition(":")
-        for view in self._operations.clients():
+        for view in await in_slices(self._operations.clients(), clock=self._clock):
             if view.id == client_id or (prefix == "kind" and view.profile.kind == kind):
                 return view
         raise NotFoundError(Finding("LB312", f'no client "{client_id}" is connected here', do="lbcontrol clients"))

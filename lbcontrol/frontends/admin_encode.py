@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,7 +19,7 @@ from lbcontrol.frontends.admin_ports import (
     Told,
 )
 from lbcontrol.frontends.native_encode import HEALTHS, duration, locality_message, mark_message
-from lbcontrol.frontends.status import error_detail
+from lbcontrol.frontends.status import error_detail, repeated
 from lbcontrol.model.assignment import ExplainedStep, Explanation
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.overrides import Override, OverrideKind
@@ -29,6 +29,8 @@ KINDS = {
     OverrideKind.WEIGHT: status_pb2.OVERRIDE_KIND_WEIGHT,
 }
 """Our kinds of override in the API's words."""
+MOST_STEPS = 1_000
+"""Encoded steps that are kept while one answer is made."""
 
 
 def timestamp(unix_seconds: float | None) -> Timestamp | None:
@@ -57,17 +59,34 @@ def _step(step: ExplainedStep) -> explain_pb2.ExplainedStep:
     )
 
 
-def explanation_message(explanation: Explanation) -> explain_pb2.Explanation:
-    """Return an explanation as a message."""
-    return explain_pb2.Explanation(
-        service=explanation.service,
-        address=str(explanation.address),
-        cohort=explanation.cohort,
-        mark=mark_message(explanation.mark),
-        steps=[_step(step) for step in explanation.steps],
-        weight=explanation.weight,
-        share=explanation.share,
-    )
+class Explanations:
+    """Encodes the explanations of one answer. Most steps of most endpoints say the same, and are encoded once."""
+
+    def __init__(self) -> None:
+        """Know no step yet."""
+        self._steps: dict[tuple[str, ...], bytes] = {}
+
+    def body(self, explanation: Explanation) -> bytes:
+        """Return an explanation, serialized: in protobuf, a message is its fields one after another."""
+        head = explain_pb2.Explanation(
+            service=explanation.service,
+            address=str(explanation.address),
+            cohort=explanation.cohort,
+            mark=mark_message(explanation.mark),
+            weight=explanation.weight,
+            share=explanation.share,
+        )
+        return head.SerializeToString() + b"".join([self._field(step) for step in explanation.steps])
+
+    def _field(self, step: ExplainedStep) -> bytes:
+        key = (step.rule, str(step.input), str(step.output), step.reason, step.event)
+        found = self._steps.get(key)
+        if found is None:
+            if len(self._steps) >= MOST_STEPS:
+                self._steps.clear()
+            body = _step(step).SerializeToString()
+            found = self._steps[key] = repeated(explain_pb2.Explanation.STEPS_FIELD_NUMBER, body)
+        return found
 
 
 def override_message(override: Override) -> status_pb2.OverrideStatus:
@@ -168,6 +187,12 @@ def told_message(told: Told) -> status_pb2.SentService:
         endpoints=endpoints,
         resources=resources,
     )
+
+
+def client_response(view: ClientView, told: Sequence[Told]) -> bytes:
+    """Return a GetClientResponse: a client, and what it was told of each service."""
+    services = [told_message(each) for each in told]
+    return admin_service_pb2.GetClientResponse(client=client_message(view), services=services).SerializeToString()
 
 
 def source_message(view: SourceView) -> status_pb2.SourceStatus:

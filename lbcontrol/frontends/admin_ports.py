@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -171,12 +171,12 @@ class Operations(Protocol):
         """Return every override in force."""
         ...
 
-    def explain(self, service: str, cohort: str) -> Sequence[Explanation]:
-        """Return an explanation for each endpoint any source names."""
+    def explain(self, service: str, cohort: str, *, only: Address | None) -> Iterable[Explanation]:
+        """Return an explanation for each endpoint any source names, or the one asked for; from any thread."""
         ...
 
-    def clients(self) -> Sequence[ClientView]:
-        """Return the connected clients of all front ends."""
+    def clients(self) -> Iterable[ClientView]:
+        """Return the connected clients of all front ends, each seen when it is its turn."""
         ...
 
     def told(self, client: ClientView, service: str) -> Told:
@@ -188,10 +188,10 @@ class Operations(Protocol):
         ...
 
     def documents(self, service: str) -> Documents:
-        """Return a service's documents."""
+        """Return a service's documents; from any thread."""
         ...
 
-    def problems(self) -> Sequence[ProblemView]:
+    async def problems(self) -> Sequence[ProblemView]:
         """Return everything that needs a hand."""
         ...
 

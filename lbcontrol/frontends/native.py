@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lookaside.api import METHODS
@@ -20,12 +22,14 @@ from lbcontrol.frontends.native_shown import client_view, told
 from lbcontrol.frontends.native_watch import WatchContext, WatchStream
 from lbcontrol.frontends.pace import Pace
 from lbcontrol.frontends.status import unary
-from lbcontrol.model.assignment import Decision
+from lbcontrol.model.assignment import EVERYONE, Decision
 from lbcontrol.model.clients import Peer, Role
 from lbcontrol.model.errors import InvalidRequestError
 from lbcontrol.model.findings import Finding
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Authorizer, Method, Scheduler, StreamHandler
+from lbcontrol.runtime.slices import in_slices
+from lbcontrol.runtime.worker import Background
 
 SERVICE = "/lbcontrol.v1.LookasideService/"
 """Prefix of the paths served here."""
@@ -47,8 +51,10 @@ class NativeParts:
     registration_allow: tuple[str, ...] = ()
     """Networks (CIDR) whose addresses a peer may register beside its own."""
     metrics: Metrics = field(default_factory=Metrics)
-    others: Callable[[], Sequence[ClientView]] = tuple
+    others: Callable[[], Iterable[ClientView]] = tuple
     """Clients of the other protocols, which ListServices counts too."""
+    worker: Background | None = None
+    """Encodes big assignments; without one everything is done on the loop's thread."""
 
 
 class NativeFrontEnd:
@@ -62,7 +68,7 @@ class NativeFrontEnd:
         self._streams: set[WatchStream] = set()
         meter = NativeMeter(parts.metrics)
         self._refused = meter.refused
-        self.encoder = Encoder(meter.encoded)
+        self.encoder = Encoder(meter.encoded, worker=parts.worker)
         self._watch = WatchContext(
             parts.directory,
             parts.authorizer,
@@ -96,10 +102,10 @@ class NativeFrontEnd:
         """Return every open watch, for operators."""
         return [stream.view() for stream in self._streams]
 
-    def client_views(self) -> Sequence[ClientView]:
-        """Return the same as every front end shows it."""
-        now = self._parts.clock.now()
-        return [client_view(client, now) for client in self.clients()]
+    def client_views(self) -> Iterator[ClientView]:
+        """Return the same as every front end shows it, each seen when it is its turn; who is gone by then is not."""
+        now, streams = self._parts.clock.now(), tuple(self._streams)
+        return (client_view(stream.view(), now) for stream in streams if stream in self._streams)
 
     def told(self, view: ClientView, service: str) -> Told:
         """Return exactly what a client was sent of a service.
@@ -126,7 +132,10 @@ class NativeFrontEnd:
         decision = self._parts.directory.decision(name)
         if decision is None or not self._may_read(peer, decision):
             raise unknown_error(name)
-        encoded = self.encoder.encoded(decision, decision.cohort_for(profile.locality))
+        cohort, ready = decision.cohort_for(profile.locality), asyncio.Event()
+        while (encoded := self.encoder.encoded(decision, cohort, ready=ready.set)) is None:
+            await ready.wait()
+            ready.clear()
         return pb.GetAssignmentResponse(assignment=encoded.message)
 
     async def _list(self, request: pb.ListServicesRequest, peer: Peer) -> pb.ListServicesResponse:
@@ -138,13 +147,14 @@ class NativeFrontEnd:
         after = [d for d in decisions if d.service > request.page_token and self._may_read(peer, d)]
         page = after[:size]
         more = page[-1].service if len(after) > size else ""
-        views = (*self.client_views(), *self._parts.others())
-        following = Counter(name for view in views for name in {each.service for each in view.subscriptions})
-        services = [self._summary(each, following) for each in page]
+        views = itertools.chain(self.client_views(), self._parts.others())
+        names = ({each.service for each in view.subscriptions} for view in views)
+        following = Counter(itertools.chain.from_iterable(await in_slices(names, clock=self._parts.clock)))
+        services = await in_slices((self._summary(each, following) for each in page), clock=self._parts.clock)
         return pb.ListServicesResponse(services=services, next_page_token=more)
 
     def _summary(self, decision: Decision, following: Counter[str]) -> pb.ServiceSummary:
-        endpoints = {e.address: e for a in decision.assignments.values() for e in a.endpoints}.values()
+        endpoints = decision.assignments[EVERYONE].endpoints  # Cohorts differ in priorities, not in who is listed.
         changed_at = self._parts.directory.changed_at(decision.service)
         return pb.ServiceSummary(
             name=decision.service,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
@@ -196,6 +197,11 @@ class WatchStream:
         self._changed[name] = None
         self._flush()
 
+    def _ready(self, name: str) -> None:
+        """What had to be made first may be there."""
+        if name in self._followed:
+            self._mark(name)
+
     def _flush(self) -> None:
         for name in list(self._changed):
             if self._outlet is None:
@@ -232,8 +238,9 @@ class WatchStream:
         decision = self._readable(directory.decision(name))
         if decision is not None:
             locality = (self._profile or ClientProfile()).locality
-            encoded = self._context.encoder.encoded(decision, decision.cohort_for(locality))
-            return encoded.message.version, encoded, encoded.payload(name)
+            ready = partial(self._ready, name)
+            encoded = self._context.encoder.encoded(decision, decision.cohort_for(locality), ready=ready)
+            return ("", None, None) if encoded is None else (encoded.message.version, encoded, encoded.payload(name))
         hidden = directory.decision(name) is not None and directory.ready
         if not hidden:
             self._context.encoder.forget(name)  # Removed: its last encoding need not be kept.

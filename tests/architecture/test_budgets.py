@@ -15,7 +15,6 @@ SEAMS = frozenset({"allows", "opened", "require", "step", "__exit__", "__aexit__
 """Methods whose order of arguments is a seam: who may do what, a stream's start, a policy's step, Python's own."""
 BEFORE_THE_RULE = frozenset(
     {
-        "lbcontrol/frontends/admin.py __init__",
         "lbcontrol/frontends/health.py __init__",
         "lbcontrol/frontends/native_register.py __init__",
     }

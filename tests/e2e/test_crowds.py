@@ -13,7 +13,7 @@ import pytest
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
 from tests.support.control_plane import ControlPlane
-from tests.support.procs import UNMEASURED, Proc
+from tests.support.procs import Proc
 from tests.support.siege import service_file, swarm
 from tests.support.swarm_wire import mark
 from tests.support.vitals import Vitals, vitals
@@ -39,7 +39,7 @@ class Crowded(ControlPlane):
 
     def __init__(self, home: Path) -> None:
         """Write its configuration; nothing is started yet."""
-        super().__init__(home, transport="http2", env=UNMEASURED)
+        super().__init__(home, transport="http2", measured=False)
         self._config = home / "lbcontrol.yaml"
         self._config.write_text(CONFIG)
 

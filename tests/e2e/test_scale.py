@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,12 @@ STREAMS = 1_000
 ENDPOINTS = 10_000
 ENCODES = 'lbcontrol_encodes_total{protocol="xds",type="endpoints"}'
 LAG = "lbcontrol_event_loop_lag_seconds"
+STALL = 0.02
+"""Longest time that the loop may be late, in seconds; a bound of a bucket of that histogram."""
 LONG_STALL = "0.1"
-"""Bound of a bucket of that histogram, in seconds."""
+"""Bound of another bucket, for machines on which others run too."""
+QUIET = 0.06
+"""Seconds for which the threads of a process may wait for a core in a round on a machine that nobody else uses."""
 ROUNDS = 8
 ZONES = ("z1", "z2")
 AGENTS = ("gRPC Go", "envoy")
@@ -27,7 +32,7 @@ AGENTS = ("gRPC Go", "envoy")
 @pytest.fixture
 def plane(tmp_path: Path) -> Iterator[ControlPlane]:
     """A control plane that serves greeter and zoned."""
-    started = ControlPlane(tmp_path / "plane")
+    started = ControlPlane(tmp_path / "plane", state=True, measured=False)
     greeter = services_yaml("greeter", {"10.0.0.1:80": 1, "10.0.0.2:80": 2})
     try:
         started.start({"greeter.yaml": greeter, "zoned.yaml": zoned(3)})
@@ -71,9 +76,12 @@ def lags(plane: ControlPlane) -> dict[str, float]:
 
 
 def kept_waiting(plane: ControlPlane) -> float:
-    """Seconds since its start for which the loop's thread could have run and did not get a core."""
-    pid = pid_of(plane)
-    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
+    """Seconds since its start for which threads of the process could have run and did not get a core."""
+    waited = 0
+    for each in Path(f"/proc/{pid_of(plane)}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):  # that thread has ended meanwhile
+            waited += int(each.read_text().split()[1])
+    return waited / 1e9
 
 
 def zoned(weight: int) -> str:
@@ -120,25 +128,29 @@ def test_one_weight_change_is_encoded_once_per_cohort_and_carrier(plane: Control
 
 @pytest.mark.timeout(180)
 def test_loop_does_not_stall_under_many_streams_and_a_huge_service(plane: ControlPlane, load: Proc) -> None:
-    """1,000 streams are told of a change while 10,000 endpoints change: the loop is never late by more than 100 ms.
+    """1,000 streams are told of a change while 10,000 endpoints change: the loop is never late by more than 20 ms.
 
-    The aim is 20 ms, but other processes and the measuring of coverage make it late too: the best round counts, what is
-    over 20 ms is printed.
+    What the kernel kept our threads waiting for a core does not count, since other processes may use the machine too.
+    Where it says that nobody else did, half of the rounds have nothing above 20 ms at all.
     """
     plane.write({"huge.yaml": huge(1)})
     load.ask({"cmd": "open", "n": STREAMS, "names": ["greeter"], "channels": 20})
     counts = load.ask({"cmd": "open", "n": 10, "names": ["huge"], "channels": 1})
-    rounds: list[tuple[float, dict[str, float]]] = []
+    rounds: list[tuple[float, float]] = []
     for number in range(ROUNDS):
         before, kept = lags(plane), kept_waiting(plane)
         weights = services_yaml("greeter", {"10.0.0.1:80": 5 + number, "10.0.0.2:80": 2})
         plane.write({"greeter.yaml": weights, "huge.yaml": huge(4 + number)})
         counts = load.ask({"cmd": "wait", "not": list(counts["versions"])})
         after, kept = lags(plane), kept_waiting(plane) - kept
-        rounds.append((kept, {bound: after[bound] - before[bound] for bound in after}))
-        late = {bound: times for bound, times in rounds[-1][1].items() if times}
-        print(f"round {number}: thread kept waiting for {kept * 1000:.0f} ms; loop later than s, times: {late}")
-    assert min(late[LONG_STALL] for _, late in rounds) == 0
+        late = {float(bound): times - before[bound] for bound, times in after.items() if times > before[bound]}
+        rounds.append((kept, max(late, default=0.0)))
+        print(f"round {number}: threads kept waiting for {kept * 1000:.0f} ms; loop later than s, times: {late}")
+    assert all(longest <= STALL + kept for kept, longest in rounds)
+    quiet = [longest < STALL for kept, longest in rounds if kept <= QUIET]
+    print(f"{len(quiet)} quiet rounds, {sum(quiet)} of them without anything above {STALL} s")
+    assert 2 * sum(quiet) >= len(quiet)
+    assert min(longest for _, longest in rounds) < float(LONG_STALL)
 
 
 @pytest.mark.timeout(240)

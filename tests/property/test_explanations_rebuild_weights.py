@@ -85,7 +85,7 @@ def test_explanations_rebuild_weights(picture: Picture) -> None:
     """In every cohort the rebuilt weights are the assignment's, and the shares add up to one or nobody serves."""
     decision = decide(picture, Memo(), now=0.0).content
     for cohort, assignment in decision.assignments.items():
-        explanations = explain(Case(picture, decision, {}), cohort)
+        explanations = tuple(explain(Case(picture, decision, {}), cohort))
         rebuilt = {each.address: check_chain(as_json(each)) for each in explanations}
         assert rebuilt == {each.address: (each.weight, each.share) for each in explanations}
         listed = {address: weight for address, (weight, _) in rebuilt.items() if weight is not None}

@@ -62,7 +62,7 @@ def test_nothing_is_left_of_a_thousand_streams() -> None:
         come_and_go(spine, number)
     spine.rest()
     assert alive(AdsStream, Subscription, PublishedView) == before
-    assert spine.front.client_views() == []
+    assert list(spine.front.client_views()) == []
     assert spine.waiting_timers() == 0
     parts = spine.publisher._parts
     assert (len(parts.stand_ins), len(parts.parking.findings())) == (0, 0)

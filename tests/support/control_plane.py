@@ -17,7 +17,7 @@ import pytest
 from lookaside.api.lbcontrol.v1 import admin_service_pb2
 
 from lbcontrol.transport import TRANSPORTS
-from tests.support.procs import Proc, free_port
+from tests.support.procs import UNMEASURED, Proc, free_port
 
 _POLL_SECONDS = 0.05
 START_SECONDS = 60.0
@@ -51,14 +51,13 @@ def run_cli(*args: str) -> str:
 class ControlPlane:
     """One control plane on fixed ports and one directory of files, so that it can be restarted."""
 
-    def __init__(
-        self, home: Path, *, state: bool = False, transport: str = TRANSPORT, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, home: Path, *, state: bool = False, transport: str = TRANSPORT, measured: bool = True) -> None:
         """Keep files and log under `home`, and with `state` a state directory; nothing is started yet.
 
-        `env` is added to its environment (`procs.UNMEASURED` where its speed is the point).
+        Without `measured` the process runs at the speed of the product, and does not count for coverage.
         """
-        self.env = dict(env or {})
+        self.env = {} if measured else dict(UNMEASURED)
+        """Further variables of its environment."""
         self.files, self.log = home / "lbcontrol.d", home / "lbcontrol.log"
         self.flags: tuple[str, ...] = ("--state-dir", str(home / "state")) if state else ()
         if transport:

@@ -150,7 +150,7 @@ class Siege:
 @contextlib.contextmanager
 def besieged(home: Path) -> Iterator[Siege]:
     """Start a control plane that is not slowed down by coverage, and the honest streams; both end with the block."""
-    plane = ControlPlane(home / "plane", transport="http2", env=UNMEASURED)
+    plane = ControlPlane(home / "plane", transport="http2", measured=False)
     try:
         plane.start(service_file(0))
         with swarm(plane.grpc, home / "swarm.log") as honest:

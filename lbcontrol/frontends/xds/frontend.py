@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -80,10 +80,10 @@ class XdsFrontEnd:
         most = self._parts.limits.message_bytes
         return [Method(SERVICE + word, stream=make, max_message_bytes=most) for word, make in self._variants.items()]
 
-    def client_views(self) -> Sequence[ClientView]:
-        """Return every client that has introduced itself, oldest stream first."""
-        now = self._parts.scheduler.now()
-        return [view for stream in self._streams if (view := shown.client_view(stream, now)) is not None]
+    def client_views(self) -> Iterator[ClientView]:
+        """Return every client that has introduced itself, oldest stream first, each seen when it is its turn."""
+        now, streams = self._parts.scheduler.now(), tuple(self._streams)
+        return (view for stream in streams if (view := shown.client_view(stream, now)) is not None)
 
     def told(self, view: ClientView, service: str) -> Told:
         """Return exactly what a client was sent of a service.

@@ -79,7 +79,7 @@ def test_explanation_of_places() -> None:
     """Closed gaps, the client's own zone, and a cohort that does not exist."""
     fed = Fed()
     fed.feed(updated(snapshot([endpoint(1), endpoint(2, priority=7)])))
-    far = explain(case_of(fed), "zone=r1/nowhere")[1]
+    far = tuple(explain(case_of(fed), "zone=r1/nowhere"))[1]
     assert (far.cohort, reasons(far)["locality"], far.share) == (EVERYONE, "priority 1: 7 asked for, gaps closed", 0.0)
     policy = claim(prefer_zone=True)
     fed.feed(updated(snapshot([endpoint(1, zone="a"), endpoint(2, zone="b")], policies=(policy,))))
@@ -94,7 +94,7 @@ def test_explanation_of_stale_and_scaled() -> None:
     fed = Fed()
     fed.feed(updated(snapshot([endpoint(1, weight=MAX_WEIGHT_SUM), endpoint(2, weight=MAX_WEIGHT_SUM)])))
     fed.feed(SourceStale("one", lost()))
-    first = explain(case_of(fed), EVERYONE)[0]
+    first = next(explain(case_of(fed), EVERYONE))
     assert reasons(first)["guards"] == "stale, last picture in force: one"
     assert "static → 2147483646: scaled" in reasons(first)["weights"]
 
@@ -139,3 +139,13 @@ def test_case_shows_the_claims_of_all_sources() -> None:
     case = case_of(fed)
     assert [each.origin for each in case.policy_claims] == ["a", "b"]
     assert (case.service, [each.source for each in case.snapshots], case.overrides) == ("greeter", ["one", "two"], ())
+
+
+def test_one_endpoint_is_explained_as_it_is_among_all() -> None:
+    """Who asks for one of 10,000 does not wait for the others."""
+    fed = Fed("one")
+    fed.feed(updated(snapshot([endpoint(1, weight=1), endpoint(2, weight=3)])))
+    first, second = explain(case_of(fed), EVERYONE)
+    assert list(explain(case_of(fed), EVERYONE, only=second.address)) == [second]
+    assert list(explain(case_of(fed), EVERYONE, only=first.address)) == [first]
+    assert list(explain(case_of(fed), EVERYONE, only=endpoint(3).address)) == []

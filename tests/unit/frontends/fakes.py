@@ -17,6 +17,7 @@ from lbcontrol.model.rendering import Payload
 from lbcontrol.runtime.clock import FakeClock
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Status, StreamHandler
+from lbcontrol.runtime.worker import Background
 
 PEER = Peer("192.0.2.7:40000")
 
@@ -170,7 +171,13 @@ class MemoryOutlet:
 class World:
     """A native front end with everything it is built on."""
 
-    def __init__(self, *, denied: tuple[tuple[Role, str], ...] = (), allow: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        denied: tuple[tuple[Role, str], ...] = (),
+        allow: tuple[str, ...] = (),
+        worker: Background | None = None,
+    ) -> None:
         self.directory = MemoryDirectory()
         self.registrar = MemoryRegistrar()
         self.loads = MemoryLoads()
@@ -179,7 +186,8 @@ class World:
         self.metrics = Metrics()
         self.others: list[ClientView] = []
         parts = NativeParts(self.directory, self.permits, self.loads, self.registrar, self.clock, NativeLimits(), allow)
-        self.front = NativeFrontEnd(dataclasses.replace(parts, metrics=self.metrics, others=lambda: self.others))
+        parts = dataclasses.replace(parts, metrics=self.metrics, others=lambda: self.others, worker=worker)
+        self.front = NativeFrontEnd(parts)
 
     def open(self, word: str) -> tuple[StreamHandler, MemoryOutlet]:
         """Open a stream of the method ``word``."""

@@ -15,7 +15,7 @@ from lookaside.api import METHODS
 from lookaside.api.lbcontrol.v1 import admin_service_pb2 as pb
 from lookaside.api.lbcontrol.v1 import common_pb2, status_pb2
 
-from lbcontrol.frontends.admin import PREFIX, AdminFrontEnd
+from lbcontrol.frontends.admin import PREFIX, AdminFrontEnd, AdminParts
 from lbcontrol.frontends.admin_ports import (
     Change,
     ClientView,
@@ -100,10 +100,11 @@ class MemoryOperations:
         """Return all overrides."""
         return list(self.held.values())
 
-    def explain(self, service: str, cohort: str) -> Sequence[Explanation]:
+    def explain(self, service: str, cohort: str, *, only: Address | None) -> Sequence[Explanation]:
         """Return two explanations, the larger address first."""
         self.asked.append((service, cohort))
-        return [weighted(TWO, 2**32 - 2, 1.0, 2**32 - 2, 0.75), weighted(ONE, 100, 1.34, 134, 0.25)]
+        both = [weighted(TWO, 2**32 - 2, 1.0, 2**32 - 2, 0.75), weighted(ONE, 100, 1.34, 134, 0.25)]
+        return [each for each in both if only in (None, each.address)]
 
     def clients(self) -> Sequence[ClientView]:
         """Return two clients."""
@@ -124,7 +125,7 @@ class MemoryOperations:
         """Return a document."""
         return Documents(f"services:\n- name: {service}\n", ("local",))
 
-    def problems(self) -> Sequence[ProblemView]:
+    async def problems(self) -> Sequence[ProblemView]:
         """Return a warning and an error."""
         warning = Finding("LB305", "reconnects", severity=Severity.WARNING)
         return [ProblemView(warning, "client b2"), ProblemView(Finding("LB204", "forbidden"), "source cluster", 7.0)]
@@ -145,7 +146,7 @@ class Desk:
         self.clock = FakeClock()
         directory = MemoryDirectory()
         directory.put(decision("a", 2, endpoint("10.0.0.1:1"), aliases=("alias",)))
-        self.front = AdminFrontEnd(self.operations, directory, Permits(*denied), clock=self.clock)
+        self.front = AdminFrontEnd(AdminParts(self.operations, directory, Permits(*denied), self.clock))
 
     def raw(self, word: str, request: Message) -> bytes:
         """Call a method and return the bytes."""

@@ -44,7 +44,7 @@ def test_client_is_behind_from_the_oldest_change_it_has_not_answered() -> None:
     assert (subscription.service, subscription.sent, subscription.acknowledged) == ("a", Mark(1, 3), Mark(1, 1))
     assert subscription.behind == 3.0
     accept(handler, outlet)
-    (subscription,) = world.front.client_views()[0].subscriptions
+    (subscription,) = next(world.front.client_views()).subscriptions
     assert (subscription.acknowledged, subscription.behind) == (Mark(1, 3), None)
 
 
@@ -55,7 +55,7 @@ def test_client_that_has_the_content_of_a_newer_mark_is_not_behind() -> None:
     handler, outlet = watching(world, "a")
     accept(handler, outlet)
     world.directory.put(decision("a", 2, endpoint("10.0.0.1:1")))
-    (subscription,) = world.front.client_views()[0].subscriptions
+    (subscription,) = next(world.front.client_views()).subscriptions
     assert (subscription.sent, subscription.acknowledged, subscription.behind) == (Mark(1, 2), Mark(1, 2), None)
 
 

@@ -33,7 +33,7 @@ from lbcontrol.runtime.pauses import (
 )
 from lbcontrol.runtime.ports import Authorizer, Owner
 from lbcontrol.runtime.views import ALL
-from lbcontrol.runtime.worker import Worker
+from lbcontrol.runtime.worker import Inline, Worker
 from tests.unit.runtime.fakes import CLUSTER, ENDPOINTS, Stream, World, decision
 
 
@@ -168,6 +168,20 @@ async def test_worker_runs_one_thing_after_the_other_beside_the_loop() -> None:
     worker.close()
     await asyncio.sleep(0)
     assert len(seen) <= 2
+
+
+async def test_worker_holds_the_collector_back_only_while_it_builds() -> None:
+    """What is asked leaves nothing behind, so it may be collected meanwhile; inline, work is done where it stands."""
+    loop = asyncio.get_running_loop()
+    builder, asked = Worker(loop), Worker(loop, builds=False)
+    try:
+        assert (await builder.run(gc.isenabled), await asked.run(gc.isenabled)) == (False, True)
+        with pytest.raises(ZeroDivisionError):
+            await asked.run(lambda: 1 // 0)
+    finally:
+        builder.close()
+        asked.close()
+    assert await Inline().run(threading.get_ident) == threading.get_ident()
 
 
 def test_alias_belongs_to_the_first_service_until_it_lets_go() -> None:

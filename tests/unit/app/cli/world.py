@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lbcontrol.app.cli import run
-from lbcontrol.frontends.admin import AdminFrontEnd
+from lbcontrol.frontends.admin import AdminFrontEnd, AdminParts
 from lbcontrol.frontends.admin_ports import (
     Change,
     ClientView,
@@ -91,7 +91,7 @@ class Fleet:
         """Return all overrides."""
         return list(self.held.values())
 
-    def explain(self, service: str, cohort: str) -> Sequence[Explanation]:
+    def explain(self, service: str, cohort: str, *, only: Address | None) -> Sequence[Explanation]:
         """Return why A has a weight and B has none."""
         steps = (
             ExplainedStep("merge", {"sources": 2}, {}, "in 2 of 2 sources (local greeter.yaml:4, registry)", "e1"),
@@ -100,10 +100,11 @@ class Fleet:
         )
         none = (ExplainedStep("health", {}, {}, "draining: ana, deploy", "e3"),)
         mark = Mark(1, 41)
-        return [
+        both = [
             Explanation(service, Address.parse(A), cohort, mark, steps, 134, 134 / 600),
             Explanation(service, Address.parse(B), cohort, mark, none, None, 0.0),
         ]
+        return [each for each in both if only in (None, each.address)]
 
     def clients(self) -> Sequence[ClientView]:
         """Return the clients."""
@@ -124,7 +125,7 @@ class Fleet:
         """Return a document."""
         return Documents(f"services:\n- name: {service}\n", ("local",))
 
-    def problems(self) -> Sequence[ProblemView]:
+    async def problems(self) -> Sequence[ProblemView]:
         """Return the problems."""
         return self.found
 
@@ -156,7 +157,7 @@ class Cli:
         cart = [endpoint(f"10.0.9.{i}:50051", 1, Health.DRAINING if i == 5 else Health.SERVING) for i in range(1, 6)]
         self.native.directory.put(greeter(), decision("cart", 977, *cart))
         directory = self.native.directory
-        self.admin = AdminFrontEnd(self.fleet, directory, self.native.permits, clock=FakeClock())
+        self.admin = AdminFrontEnd(AdminParts(self.fleet, directory, self.native.permits, FakeClock()))
         self.server_address, self.admin_address = f"unix:{folder}/grpc.sock", f"unix:{folder}/admin.sock"
         self._capture = capture
         self.loop: Loop
