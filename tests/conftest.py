@@ -17,6 +17,9 @@ from tests.support.require import NOT_RUN
 TESTS = Path(__file__).parent
 UNIT_SECONDS = 5
 """Time limit of a unit test; others have the 60 s of pyproject.toml unless they ask for more."""
+PROCESSES_SECONDS = 180
+"""Time limit where processes are started: each costs seconds of CPU on a machine that does much else."""
+WITH_PROCESSES = frozenset({"conformance", "demo", "e2e", "interop"})
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Hypothesis' own 100 examples of each; how long one takes on a busy machine says nothing."""
@@ -32,8 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         tier = item.path.relative_to(TESTS).parts[0]
         if (TESTS / tier).is_dir():
             item.add_marker(tier)
-        if tier == "unit" and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(UNIT_SECONDS))
+        limit = UNIT_SECONDS if tier == "unit" else PROCESSES_SECONDS if tier in WITH_PROCESSES else 0
+        if limit and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(limit))
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.fixturenames.insert(0, "no_task_left_behind")  # first set up is last torn down: after all others
 

@@ -15,7 +15,7 @@ from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 from tests.support.control_plane import ControlPlane, services_yaml
 
 WEIGHTS = {"127.0.0.1:50051": 1, "127.0.0.1:50052": 3}
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 Answer = TypeVar("Answer", bound=Message)
 

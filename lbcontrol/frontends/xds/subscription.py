@@ -94,8 +94,8 @@ class Subscription:
     """Endpoints whose cluster was sent after them: a repeated request is no ACK."""
     crossed: bool = False
     """A repeated request crossed a response, and is answered with the next ACK."""
-    refused: dict[str, None] = field(default_factory=dict)
-    """Names of which the client rejected a version, some of them long ago."""
+    refused: AbstractSet[str] = frozenset()
+    """Names of which the client rejected a version."""
     unknowns: int = 0
     """Names newly found to be served by nobody; the stream takes and counts them."""
 
@@ -219,8 +219,7 @@ class Subscription:
 
     def parked(self) -> int:
         """Return of how many names the newest version is withheld from this client."""
-        for name in [name for name in self.refused if not self._is_parked(name)]:
-            del self.refused[name]
+        self.refused = frozenset(name for name in self.refused if self._is_parked(name))
         return len(self.refused)
 
     def _is_parked(self, name: str) -> bool:
@@ -338,7 +337,7 @@ class Subscription:
             entry = self.entries.get(resource.name)
             if entry is not None:
                 refusals.append((resource, park(entry, resource, cause=cause, nonce=request.nonce, now=now)))
-                self.refused[resource.name] = None
+                self.refused |= {resource.name}
                 if self.type is ResourceType.ENDPOINTS:
                     self.dirty[resource.name] = None
                     self.touched = True

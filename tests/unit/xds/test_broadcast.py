@@ -57,6 +57,7 @@ class World:
         stream.ask("EDS", list(self.names[number]), **more)
 
 
+@pytest.mark.timeout(60)  # 50 sequences, each on two servers
 @settings(max_examples=50, deadline=None)
 @given(steps=st.lists(STEPS, max_size=14), variant=st.sampled_from(["sotw", "delta"]))
 def test_short_way_sends_what_the_long_way_sends(steps: list[tuple[str, int | str, object]], variant: str) -> None:
