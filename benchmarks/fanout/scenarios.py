@@ -71,6 +71,7 @@ class Scenario:
             "localities": self.localities,
             "rounds": self.rounds,
             "tls": str(self.tls).lower(),
+            "timeout": "150s",
         }
         if self.kind == "burst":
             flags |= {"burst": 50, "within": "100ms", "gap": "700ms"}
@@ -123,7 +124,7 @@ SCENARIOS = (
         connections=200,
         streams=500,
         types="eds",
-        rounds=3,
+        rounds=2,
         config="many-streams.yaml",
         gates=(Gate("rss_mib", 250.0), Gate("failures", 0)),
     ),
