@@ -30,8 +30,9 @@ connection after that, in KiB, *RSS* that of the process in the end, in MiB. Lis
 in weight classes, which is why lbcontrol's message is the smaller one there; raw C sends as many bytes as lbcontrol.
 
 The generator runs on the same cores as the server, and whatever else the machine does at the time is in the numbers:
-compare rows of one scenario, not scenarios. The last column has the commit and the load average over 1 minute when the
-row was finished.
+compare rows of one scenario, not scenarios. The last column has the commit, how often the servers took
+turns and how many changes were measured each time, and the load average over 1 minute when the row was finished: the
+figures of a row with a load far above the number of cores are those of a machine that had other things to do.
 
 ## Gates
 

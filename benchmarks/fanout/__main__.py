@@ -84,7 +84,10 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.scenarios) - set(known):
         parser.error(f"{', '.join(sorted(unknown))}: wanted {', '.join(known)}")
-    built("generator")
+    try:
+        built("generator")
+    except NotRunError as error:
+        raise SystemExit(f"NOT RUN: {error}") from error
     for scenario in SCENARIOS:
         if given.scenarios and scenario.name not in given.scenarios:
             continue

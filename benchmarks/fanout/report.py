@@ -87,9 +87,15 @@ def show(scenario: Scenario, rows: Rows) -> str:
             lines.append([server, f"NOT RUN: {row}", *[""] * len(columns)])
             continue
         cells = [cell(_found(row), rows) for cell in columns.values()]
-        lines.append([server, *cells, f"{row['date']}, {row.get('commit', '?')}, {row['load'][0]}"])
+        lines.append([server, *cells, _measured(row)])
     note = f" (benchmarks/fanout/configs/{scenario.config})" if scenario.config else ""
-    return f"### {scenario.title}{note}\n\n" + table(["server", *columns, "measured, commit, load"], lines)
+    return f"### {scenario.title}{note}\n\n" + table(
+        ["server", *columns, "measured, commit, passes x rounds, load"], lines
+    )
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    return f"{row['date']}, {row.get('commit', '?')}, {row['passes']} x {row['rounds']}, {row['load'][0]}"
 
 
 def tables(results: Results) -> str:
