@@ -40,6 +40,7 @@ PUSH: Mapping[str, Cell] = {
     "first to last, ms": _figure("first_to_last_ms"),
     "storm, ms": _figure("storm_ms"),
     "memory": _figure("rss_kib_per_connection", 1),
+    "of a stream": _figure("rss_kib_per_stream", 1),
     "RSS": _figure("rss_mib"),
     "failures": _figure("failures"),
 }

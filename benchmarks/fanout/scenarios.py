@@ -118,6 +118,17 @@ SCENARIOS = (
         gates=(Gate("us_per_push", 0.40, LINEAR, 0.30), Gate("failures", 0)),
     ),
     Scenario(
+        "streams-10k",
+        "10,000 streams on 20 connections, endpoints only",
+        (HTTP2, LINEAR),
+        connections=20,
+        streams=500,
+        types="eds",
+        rounds=4,
+        config="many-streams.yaml",
+        gates=(Gate("failures", 0),),
+    ),
+    Scenario(
         "streams-100k",
         "100,000 streams on 200 connections, endpoints only",
         (HTTP2, LINEAR),
