@@ -26,12 +26,14 @@ nothing but write the same number of bytes to every socket and throw away what c
 times from before the change is asked for until the first and the last stream have it; lbcontrol watches a file, so that
 up to 0.35 s of both is its look at the file, which *first to last* leaves out. Reading the changed file is part of
 lbcontrol's CPU. *Storm* is the time in which all connect and have every first answer, *memory* the resident memory per
-connection after that, in KiB, *RSS* that of the process in the end, in MiB. Lists of more than 500 endpoints are told
-in weight classes, which is why lbcontrol's message is the smaller one there; raw C sends as many bytes as lbcontrol.
+connection and per stream after that, in KiB, *RSS* that of the process in the end, in MiB. Lists of more than 500
+endpoints are told in weight classes, which is why lbcontrol's message is the smaller one there; raw C sends as many
+bytes as lbcontrol.
 
 The generator runs on the same cores as the server, and whatever else the machine does at the time is in the numbers:
-compare rows of one scenario, not scenarios. The last column has the commit and the load average over 1 minute when the
-row was finished.
+compare rows of one scenario, not scenarios. The last column has the commit, how often the servers took turns and how
+many changes were measured each time, and the load average over 1 minute when the row was finished: the figures of a row
+with a load far above the number of cores are those of a machine that had other things to do.
 
 ## Gates
 

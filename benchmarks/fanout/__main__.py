@@ -46,21 +46,22 @@ def measure(server: str, scenario: Scenario, rounds: int) -> Found:
     return found
 
 
-def run(scenario: Scenario, servers: Sequence[str], *, passes: int, rounds: int) -> dict[str, object]:
-    """Let the servers take turns; return the medians of each, or why there are none."""
+def run(scenario: Scenario, servers: Sequence[str], *, passes: int, rounds: int) -> Results:
+    """Let the servers take turns; keep the medians of each as soon as there are any, or why there are none."""
     found: dict[str, list[Found]] = {name: [] for name in servers}
-    refused: dict[str, str] = {}
+    results = Results.read()
     for number in range(passes):
         for name in servers:
             try:
                 found[name].append(measure(name, scenario, rounds))
             except NotRunError as error:
-                refused[name] = str(error)
+                row: object = str(error)
                 print(f"NOT RUN: {scenario.name}, {name}: {error}", file=sys.stderr)
             else:
+                row = {**stamp(), "passes": number + 1, "rounds": rounds, "found": _medians(found[name])}
                 print(f"{scenario.name}, pass {number + 1}, {name}: {_line(found[name][-1])}", file=sys.stderr)
-    facts = {**stamp(), "passes": passes, "rounds": rounds}
-    return {name: {**facts, "found": _medians(runs)} if runs else refused[name] for name, runs in found.items()}
+            results = Results.keep("fanout", scenario.name, {name: row})
+    return results
 
 
 def _line(found: Found) -> str:
@@ -84,14 +85,16 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.scenarios) - set(known):
         parser.error(f"{', '.join(sorted(unknown))}: wanted {', '.join(known)}")
-    built("generator")
+    try:
+        built("generator")
+    except NotRunError as error:
+        raise SystemExit(f"NOT RUN: {error}") from error
     for scenario in SCENARIOS:
         if given.scenarios and scenario.name not in given.scenarios:
             continue
         words = given.servers or [""]
         servers = [name for name in scenario.servers if any(word in name for word in words)]
-        rows = run(scenario, servers, passes=given.passes or scenario.passes, rounds=given.rounds or scenario.rounds)
-        results = Results.keep("fanout", scenario.name, rows)  # At once, however the next one ends.
+        results = run(scenario, servers, passes=given.passes or scenario.passes, rounds=given.rounds or scenario.rounds)
         print(show(scenario, results.rows("fanout", scenario.name)))
 
 

@@ -40,6 +40,7 @@ PUSH: Mapping[str, Cell] = {
     "first to last, ms": _figure("first_to_last_ms"),
     "storm, ms": _figure("storm_ms"),
     "memory": _figure("rss_kib_per_connection", 1),
+    "of a stream": _figure("rss_kib_per_stream", 1),
     "RSS": _figure("rss_mib"),
     "failures": _figure("failures"),
 }
@@ -87,9 +88,15 @@ def show(scenario: Scenario, rows: Rows) -> str:
             lines.append([server, f"NOT RUN: {row}", *[""] * len(columns)])
             continue
         cells = [cell(_found(row), rows) for cell in columns.values()]
-        lines.append([server, *cells, f"{row['date']}, {row.get('commit', '?')}, {row['load'][0]}"])
+        lines.append([server, *cells, _measured(row)])
     note = f" (benchmarks/fanout/configs/{scenario.config})" if scenario.config else ""
-    return f"### {scenario.title}{note}\n\n" + table(["server", *columns, "measured, commit, load"], lines)
+    return f"### {scenario.title}{note}\n\n" + table(
+        ["server", *columns, "measured, commit, passes x rounds, load"], lines
+    )
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    return f"{row['date']}, {row.get('commit', '?')}, {row['passes']} x {row['rounds']}, {row['load'][0]}"
 
 
 def tables(results: Results) -> str:

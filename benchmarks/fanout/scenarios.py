@@ -71,6 +71,7 @@ class Scenario:
             "localities": self.localities,
             "rounds": self.rounds,
             "tls": str(self.tls).lower(),
+            "timeout": "150s",
         }
         if self.kind == "burst":
             flags |= {"burst": 50, "within": "100ms", "gap": "700ms"}
@@ -117,13 +118,24 @@ SCENARIOS = (
         gates=(Gate("us_per_push", 0.40, LINEAR, 0.30), Gate("failures", 0)),
     ),
     Scenario(
+        "streams-10k",
+        "10,000 streams on 20 connections, endpoints only",
+        (HTTP2, LINEAR),
+        connections=20,
+        streams=500,
+        types="eds",
+        rounds=4,
+        config="many-streams.yaml",
+        gates=(Gate("failures", 0),),
+    ),
+    Scenario(
         "streams-100k",
         "100,000 streams on 200 connections, endpoints only",
         (HTTP2, LINEAR),
         connections=200,
         streams=500,
         types="eds",
-        rounds=3,
+        rounds=2,
         config="many-streams.yaml",
         gates=(Gate("rss_mib", 250.0), Gate("failures", 0)),
     ),

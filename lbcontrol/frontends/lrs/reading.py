@@ -31,8 +31,10 @@ class LrsLimits:
     """Of one report, over all its clusters."""
     clusters: int = 10_000
     """Of one report: as many names as one stream may follow."""
-    endpoints: int = 20_000
-    """Of one report: as many as one service may have."""
+    endpoints: int = 10_000
+    """Of one report: some 50 ms."""
+    metrics: int = 20_000
+    """Named metrics of one report: more would hold everybody else up for too long."""
     report_spacing: float = 0.5
     """Seconds between two reports of a stream; one that comes sooner is dropped unread."""
     samples: NativeLimits = NativeLimits()
@@ -40,27 +42,30 @@ class LrsLimits:
 
 
 ENTRY_BYTES = 2
-"""Least size of a cluster, locality or endpoint in a message: tag and length."""
+"""Least size of a cluster, locality, endpoint or metric in a message: tag and length."""
 
 
 def check_report(request: Any, *, size: int, limits: LrsLimits) -> None:
-    """Refuse a report of ``size`` bytes that speaks of too much; a short one cannot.
+    """Refuse a report of ``size`` bytes that speaks of too much; a short one cannot. Each count bounds the next.
 
     Raises:
         InvalidRequestError: LB339; the stream ends with it.
     """
-    if size < ENTRY_BYTES * min(limits.localities, limits.clusters, limits.endpoints):
+    if size < ENTRY_BYTES * min(limits.localities, limits.clusters, limits.endpoints, limits.metrics):
         return
-    places = [place for one in request.cluster_stats for place in one.upstream_locality_stats]
-    counts = (
-        ("clusters", len(request.cluster_stats), limits.clusters),
-        ("localities", len(places), limits.localities),
-        ("endpoints", sum(len(place.upstream_endpoint_stats) for place in places), limits.endpoints),
-    )
-    for what, count, most in counts:
-        if count > most:
-            finding = Finding("LB339", f"{count} {what} in one report", at="cluster_stats", why=f"the limit is {most}")
-            raise InvalidRequestError(finding)
+    clusters = request.cluster_stats
+    _check("clusters", len(clusters), limits.clusters)
+    _check("localities", sum([len(one.upstream_locality_stats) for one in clusters]), limits.localities)
+    places = [place for one in clusters for place in one.upstream_locality_stats]
+    _check("endpoints", sum([len(place.upstream_endpoint_stats) for place in places]), limits.endpoints)
+    endpoints = [endpoint for place in places for endpoint in place.upstream_endpoint_stats]
+    _check("metrics", sum([len(each.load_metric_stats) for each in (*places, *endpoints)]), limits.metrics)
+
+
+def _check(what: str, count: int, most: int) -> None:
+    if count > most:
+        finding = Finding("LB339", f"{count} {what} in one report", at="cluster_stats", why=f"the limit is {most}")
+        raise InvalidRequestError(finding)
 
 
 def interval_of(stats: Any) -> float:

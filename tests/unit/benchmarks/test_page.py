@@ -33,7 +33,7 @@ def test_every_scenario_names_servers_and_files_that_exist() -> None:
 def test_rows_show_shares_and_say_what_was_not_run() -> None:
     """A share is of the row named; a peer that is missing leaves the cell empty instead of a number."""
     scenario = Scenario("s", "title", (HTTP2, LINEAR), gates=(Gate("us_per_push", 0.4, LINEAR),))
-    row: dict[str, Any] = {"found": FOUND, "date": "today", "commit": "abc", "load": [0.5]}
+    row: dict[str, Any] = {"found": FOUND, "date": "today", "commit": "abc", "passes": 1, "rounds": 2, "load": [0.5]}
     twice = {**row, "found": {**FOUND, "us_per_push": 60.0}}
     assert f"| {HTTP2} | 30.0 | 0.50 |" in show(scenario, {HTTP2: row, LINEAR: twice})
     alone = show(scenario, {HTTP2: row, LINEAR: "go is missing"})

@@ -248,10 +248,10 @@ def test_report_that_comes_too_soon_is_dropped_unread(pause: float, stored: int)
     assert (world.rejected["malformed"], outlet.status) == (0, None)
 
 
-@pytest.mark.parametrize(("word", "most"), [("localities", 6), ("clusters", 4), ("endpoints", 5)])
+@pytest.mark.parametrize(("word", "most"), [("localities", 6), ("clusters", 4), ("endpoints", 5), ("metrics", 3)])
 def test_report_that_speaks_of_too_much_ends_the_stream(word: str, most: int) -> None:
     """INVALID_ARGUMENT with LB339 one beyond each limit, not at it; nothing of it is stored."""
-    limits = LrsLimits(localities=6, clusters=4, endpoints=5)
+    limits = LrsLimits(localities=6, clusters=4, endpoints=5, metrics=3)
     empty = load_report_pb2.UpstreamEndpointStats()
     for count in (most, most + 1):
         world = World(limits=limits)
@@ -261,6 +261,7 @@ def test_report_that_speaks_of_too_much_ends_the_stream(word: str, most: int) ->
             "localities": report(*[place()] * count),
             "clusters": b"".join([report()] * count),
             "endpoints": report(*spread),
+            "metrics": report(place(load_metric_stats=[metric(1, 1.0, f"m{n}") for n in range(count)])),
         }[word]
         handler.received(raw)
         assert world.rejected == ({} if count == most else {"report_size": 1})
