@@ -35,7 +35,8 @@ are told of changes. `make bench-attacks` measures it and writes this page; noth
 A flood is sent {rounds} times by a connection of its own and once more while a change is on its way; *CPU* is the
 least of the rounds, *memory* the growth in the first. Of the attacks that take their time {holders} connections hold on
 at once, with `limits: {{{limits}}}`; figures are for each. *Honest streams behind* missed a change. *Loop late* counts
-what the rest of the machine did, too. All limits: [limits](limits.md).
+what the rest of the machine did, too: behind it stands how long the server's thread could have run and got no core.
+All limits: [limits](limits.md).
 
 {facts}
 """
@@ -44,7 +45,8 @@ what the rest of the machine did, too. All limits: [limits](limits.md).
 def row(name: str, ended: str, outcome: Outcome, *, wanted: int) -> str:
     """Return one line of the table."""
     cells = [name, ended, f"{outcome.refused} of {wanted}", f"{max(0.0, outcome.cpu) * 1000:.2f}"]
-    cells += [str(max(0, outcome.memory) >> 10), str(outcome.stalls), str(outcome.behind)]
+    cells += [str(max(0, outcome.memory) >> 10), f"{outcome.stalls} ({outcome.waited * 1000:.0f})"]
+    cells.append(str(outcome.behind))
     return f"| {' | '.join(cells)} |"
 
 
@@ -73,7 +75,7 @@ def facts() -> str:
 
 def main() -> None:
     """Measure, print, write."""
-    heads = "attack | ended by | ended | CPU, ms | memory, KiB | loop late | honest streams behind"
+    heads = "attack | ended by | ended | CPU, ms | memory, KiB | loop late (ms without a core) | honest streams behind"
     table = [f"| {heads} |", "|" + " --- |" * (heads.count("|") + 1)]
     print("\n".join(table))
     for line in rows():
