@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo lint types layers proto proto-check docs interop interop-grpcio fuzz fuzz-coverage bench-fanout bench-h2spec soak lock fmt clean
+.PHONY: help setup check test demo lint types layers proto proto-check docs interop interop-grpcio fuzz fuzz-coverage bench-fanout bench-h2spec bench-attacks soak lock fmt clean
 BIN := .venv/bin
 
 help: ## lists the targets
@@ -52,6 +52,9 @@ bench-fanout: setup ## what pushes and load reports cost, beside other servers; 
 
 bench-h2spec: setup ## cases of h2spec that other servers pass; ARGS="envoy grpc-go"
 	@$(BIN)/python -m benchmarks.h2spec $(ARGS)
+bench-attacks: setup ## what known attacks cost the server; writes docs/reference/attacks.md
+	@$(BIN)/python -m benchmarks.attacks
+
 soak: setup ## 20 minutes of streams, changes and reconnects: nothing lost, nothing grows; ARGS="--seconds 60 --streams 1000"
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
 

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.hostile import FLOODS, Flood
-from tests.support.siege import ROUNDS, Siege, besieged
+from tests.support.hostile import FLOODS, HELD, Flood, Held
+from tests.support.siege import HOLDERS, ROUNDS, Siege, besieged
 
 FLOOD_SECONDS = 0.005
 """Processor time that a flood costs before it is cut."""
 SLOW_MACHINE = 2.0
 """Factor that is allowed for one on which everything takes longer."""
+HELD_SECONDS = 0.25
+"""Processor time that one connection costs in all."""
 MEMORY = 2 << 20
 
 
@@ -25,6 +27,26 @@ def siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
     """One control plane with its honest streams for all attacks: what one leaves behind the next would find."""
     with besieged(tmp_path_factory.mktemp("siege")) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
+    """The same with times that a test can wait for."""
+    limits = ", ".join(f"{key}: 2s" for key in {held.limit for held in HELD.values()})
+    with besieged(tmp_path_factory.mktemp("impatient"), limits) as started:
+        yield started
+
+
+@pytest.mark.parametrize("held", HELD.values(), ids=HELD)
+@pytest.mark.timeout(120)
+def test_connection_that_takes_its_time_is_ended_by_the_clock(impatient: Siege, held: Held) -> None:
+    """They are looked at every five seconds; each costs less than 2 MB and 0.25 s; honest streams miss nothing."""
+    outcome = impatient.hold(held, seconds=10.0)
+    print(f"{outcome.cpu * 1000:.2f} ms, {outcome.memory >> 10} KiB each, loop late {outcome.stalls} times")
+    assert outcome.refused == HOLDERS
+    assert outcome.cpu <= HELD_SECONDS
+    assert outcome.memory <= MEMORY
+    assert outcome.behind == 0
 
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)

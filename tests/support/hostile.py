@@ -101,6 +101,47 @@ def _flood(send: bytes, *reasons: str, code: int = CALM) -> Flood:
     return Flood(HELLO + send, code, reasons)
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An attack that takes its time: it has to be ended by the clock."""
+
+    send: bytes
+    """At once."""
+    drip: bytes
+    """Bit by bit, for as long as it lasts."""
+    limit: str
+    """Key of the time it is given."""
+    sample: str
+    """Series that counts each one that is ended."""
+    closes: bool
+    """True when the whole connection is ended, not one stream."""
+
+
+def _rejected(reason: str) -> str:
+    return f'lbcontrol_rejected_total{{layer="transport",reason="{reason}"}}'
+
+
+_NO_WINDOW = wire.PREFACE + wire.frame(wire.SETTINGS, 0, 0, b"\0\4" + bytes(4)) + wire.opening(1, _NAMES, b"slow")
+_MESSAGE = HELLO + _headers(1) + wire.frame(wire.DATA, 0, 1, b"\0" + (1_000).to_bytes(4, "big"))
+HELD = {
+    "silence": Held(b"", b"", "prefaceTimeout", _rejected("preface"), closes=True),
+    "unfinished preface": Held(b"", wire.PREFACE[:-1], "prefaceTimeout", _rejected("preface"), closes=True),
+    "unfinished header block": Held(
+        HELLO + _headers(1, 0), b"", "headerBlockTimeout", _rejected("header_block"), closes=True
+    ),
+    "dribbled message": Held(
+        _MESSAGE,
+        wire.frame(wire.DATA, 0, 1, b"x") * 100,
+        "messageTimeout",
+        _rejected("message_seconds"),
+        closes=False,
+    ),
+    "window that is never opened": Held(
+        _NO_WINDOW, b"", "stallTimeout", 'lbcontrol_streams_reaped_total{reason="slow"}', closes=False
+    ),
+}
+"""By name, as the table prints them."""
+
 FLOODS = {
     "rapid reset": _flood(_rapid_reset(), "resets"),
     "MadeYouReset: window update of 0": _flood(_reset_by_window_of_0(), "window_updates"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support import swarm_wire as wire
 from tests.support.control_plane import ControlPlane, services_yaml
-from tests.support.hostile import Flood
+from tests.support.hostile import Flood, Held
 from tests.support.procs import UNMEASURED, Proc
 from tests.support.swarm_wire import mark
 from tests.support.vitals import vitals
@@ -22,6 +22,9 @@ from tests.support.waiting import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 HONEST = 100
 ROUNDS = 5
+HOLDERS = 20
+"""Connections of an attack that takes its time."""
+DRIP_SECONDS = 0.25
 SETTLE_SECONDS = 30.0
 CHUNK = 16_384
 LAG = "lbcontrol_event_loop_lag_seconds"
@@ -55,11 +58,10 @@ def service_file(change: int) -> dict[str, str]:
     return {"s0.yaml": services_yaml("s0", ends)}
 
 
-def attack(address: str, data: bytes, *, seconds: float = 20.0) -> tuple[int, str] | None:
+def attack(address: str, data: bytes) -> tuple[int, str] | None:
     """Send everything, read to the end; return code and words of the GOAWAY, if it arrived before TCP's reset."""
-    host, _, port = address.rpartition(":")
     got = b""
-    with socket.create_connection((host, int(port)), timeout=seconds) as sock, contextlib.suppress(OSError):
+    with connected(address) as sock, contextlib.suppress(OSError):
         with contextlib.suppress(ConnectionError):
             for at in range(0, len(data), CHUNK):
                 sock.sendall(data[at : at + CHUNK])
@@ -77,6 +79,33 @@ def goodbyes(data: bytes) -> Iterator[tuple[int, str]]:
         if data[at + 3] == wire.GOAWAY and end <= len(data):
             yield int.from_bytes(data[start + 4 : start + 8], "big"), data[start + 8 : end].decode()
         at = end
+
+
+def connected(address: str) -> socket.socket:
+    """Return a connection to the server."""
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=20.0)
+
+
+def drip(peers: list[socket.socket], data: bytes, at: int | None) -> None:
+    """Send one byte on each connection; those that are ended do not mind."""
+    if at is not None:
+        for peer in peers:
+            with contextlib.suppress(OSError):
+                peer.sendall(data[at : at + 1])
+
+
+def is_over(peer: socket.socket) -> bool:
+    """Return whether the server has closed the connection; what it said before is read and dropped."""
+    peer.settimeout(5.0)
+    try:
+        while peer.recv(65_536):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 class Siege:
@@ -136,6 +165,29 @@ class Siege:
             min(costs), memory, int(stalls_after - stalls), waited, int(refused_after - refused), told, behind
         )
 
+    def hold(self, held: Held, *, seconds: float) -> Outcome:
+        """Let many connections hold on for so long, with a change on its way; then all of them must have been ended."""
+        counted = self._plane.metrics().get(held.sample, 0.0)
+        stalls, _ = self._counts()
+        first, began = vitals(self.pid), time.monotonic()
+        with contextlib.ExitStack() as stack:
+            peers = [stack.enter_context(connected(self._plane.grpc)) for _ in range(HOLDERS)]
+            for peer in peers:
+                peer.sendall(held.send)
+            time.sleep(DRIP_SECONDS)  # the server has read it by then
+            memory = vitals(self.pid).rss - first.rss
+            drips = iter(range(len(held.drip)))
+            while time.monotonic() - began < seconds:
+                drip(peers, held.drip, next(drips, None))
+                time.sleep(DRIP_SECONDS)
+            after = vitals(self.pid)
+            cpu = after.cpu - first.cpu - self.idle * (time.monotonic() - began)
+            behind = self.behind()
+            ended = self._plane.metrics().get(held.sample, 0.0) - counted
+            ended = min(ended, sum(is_over(peer) for peer in peers)) if held.closes else ended
+        late, waited = self._counts()[0] - stalls, after.waited - first.waited
+        return Outcome(cpu / HOLDERS, memory // HOLDERS, int(late), waited, int(ended), None, behind)
+
     def _wait_for_end(self, descriptors: int) -> None:
         wait_until(lambda: vitals(self.pid).descriptors <= descriptors, "the connection is closed")
 
@@ -148,9 +200,17 @@ class Siege:
 
 
 @contextlib.contextmanager
-def besieged(home: Path) -> Iterator[Siege]:
-    """Start a control plane that is not slowed down by coverage, and the honest streams; both end with the block."""
+def besieged(home: Path, limits: str = "") -> Iterator[Siege]:
+    """Start a control plane that is not slowed down by coverage, and the honest streams; both end with the block.
+
+    Args:
+        home: Directory for files and logs.
+        limits: What stands after ``limits:`` in the configuration.
+    """
+    config = home / "lbcontrol.yaml"
+    config.write_text(f"apiVersion: lbcontrol.io/v1alpha1\nkind: Server\nlimits: {{{limits}}}\n")
     plane = ControlPlane(home / "plane", transport="http2", measured=False)
+    plane.flags += ("--config", str(config))
     try:
         plane.start(service_file(0))
         with swarm(plane.grpc, home / "swarm.log") as honest:
