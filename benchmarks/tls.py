@@ -205,6 +205,12 @@ class Crowd:
         self.size += count
         self.wait(count * len(TYPES))
 
+    def close(self) -> None:
+        """Hang up."""
+        for key in list(self._selector.get_map().values()):
+            key.data.sock.close()
+        self._selector.close()
+
     def wait(self, lists: int) -> None:
         """Wait until so many lists have come in all."""
         deadline = time.monotonic() + 60.0

@@ -15,8 +15,10 @@ import grpc.aio
 import pytest
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as native
 
+from benchmarks.tls import Crowd, resident_kb
 from tests.support.control_plane import lbcontrol, services_yaml
 from tests.support.pki import SPIFFE_ID, Pair, Pki, make_pki
+from tests.support.tls_peer import client_context
 from tests.support.tls_plane import TlsPlane
 from tests.support.waiting import wait_until
 
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.timeout(300)
 WATCH = "/lbcontrol.v1.LookasideService/WatchAssignments"
 STREAMS = 40
 ROTATIONS = 3
+WARM, MEASURED, MOST_KB = 100, 500, 25.0
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +211,21 @@ def test_exposed_listeners_start_with_client_certificates_only(pki: Pki, tmp_pat
         )
         assert done.returncode == 1
         assert "LB505" in done.stderr
+
+
+def test_memory_per_connection_with_four_subscriptions(pki: Pki, tmp_path: Path) -> None:
+    """At most 25 KB each, TLS and HTTP/2 and all four streams of resources (RELIABILITY P7)."""
+    plane = TlsPlane(tmp_path / "plane", pki, asks=False, transport="http2")
+    try:
+        plane.start({"greeter.yaml": services_yaml("greeter", {"127.0.0.1:50051": 1})})
+        crowd = Crowd(plane.grpc, client_context(pki.authority.cert))
+        crowd.join(WARM)
+        assert plane.proc is not None
+        before = resident_kb(plane.proc.popen.pid)
+        crowd.join(MEASURED)
+        each = (resident_kb(plane.proc.popen.pid) - before) / MEASURED
+        print(f"{each:.1f} KB per TLS connection with four subscriptions")
+        assert each <= MOST_KB
+        crowd.close()
+    finally:
+        plane.kill9()
