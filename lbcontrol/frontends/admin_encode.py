@@ -156,6 +156,7 @@ def client_message(view: ClientView) -> status_pb2.ClientStatus:
         version=view.profile.version,
         protocol=view.protocol,
         address=view.peer.address,
+        identity=view.peer.identity.name,
         locality=locality_message(view.profile.locality),
         carrier=view.carrier,
         stream_age=duration(view.stream_age),

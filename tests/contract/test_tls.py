@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import grpc.aio
 import pytest
 
 from lbcontrol.http2.frames import PREFACE, Code, Kind
@@ -18,7 +20,7 @@ from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
 from lbcontrol.transport.tls.credentials import Credentials
 from lbcontrol.transport.tls.files import TlsFiles
-from tests.contract.serving import Served, chosen, dialled, pki, served, stream, unary
+from tests.contract.serving import Served, chosen, credentials, dialled, pki, served, stream, unary
 from tests.support.h2raw import raw
 from tests.support.pki import SPIFFE_ID
 from tests.support.tls_peer import TlsRaw, client_context, tls_raw
@@ -281,6 +283,60 @@ async def test_certificate_without_a_usable_name_is_refused(tmp_path: Path) -> N
                 await peer.shake()
                 await peer.end()
             await _until_refused(plane, "tls_identity", float(count))
+
+
+async def test_streams_end_when_the_certificate_has_expired() -> None:
+    """At most a minute after its end, with words; until then nothing happens."""
+    clock = FakeClock()
+    async with served(clock=clock) as plane, dialled(plane.target) as channel:
+        call = stream(channel)
+        await call.write(b"one")
+        assert await call.read() == b"one"
+        clock.advance(11.0)
+        assert plane.handlers[0].closings == []
+        clock.jump_wall(20 * 365 * 86_400.0)
+        clock.advance(11.0)
+        with pytest.raises(grpc.aio.AioRpcError, match="LB518: the client's certificate has expired"):
+            await call.read()
+        assert plane.handlers[0].closings == ["certificate"]
+        assert plane.sample("streams_reaped_total", reason="certificate") == 1.0
+        assert _refused(plane, "certificate") == 1.0
+
+
+async def test_streams_end_when_their_authority_is_taken_out() -> None:
+    """As soon as the new bundle is in force."""
+    scheduler = LoopScheduler(asyncio.get_running_loop())
+    tls = credentials(scheduler, Metrics())
+    async with served(Listen("127.0.0.1", 0, tls=tls)) as plane, _inside(plane) as peer:
+        tls.material = dataclasses.replace(tls.material, anchors={b"another": 0.0})
+        for changed in tls._watchers:
+            changed()
+        await asyncio.wait_for(peer.end(), 10.0)
+        assert plane.handlers[0].closings == ["certificate"]
+
+
+async def test_resumed_session_keeps_its_identity_and_its_authority() -> None:
+    """TLS 1.2 hands no chain over again: who vouched is remembered, or the client is turned away."""
+    context = _client(ssl.TLSVersion.TLSv1_2)
+    scheduler = LoopScheduler(asyncio.get_running_loop())
+    tls = credentials(scheduler, Metrics())
+    async with served(Listen("127.0.0.1", 0, tls=tls)) as plane, _inside(plane, context) as first:
+        for count in range(2):
+            async with tls_raw(plane.target, context) as peer:
+                bios, session = (peer.incoming, peer.outgoing), first.tls.session
+                peer.tls = context.wrap_bio(*bios, server_hostname="localhost", session=session)
+                await peer.shake()
+                assert peer.tls.session_reused
+                await peer.hello()
+                await peer.send(peer.opening())
+                await peer.say(b"one")
+                if count == 0:
+                    await peer.wait_for(Kind.DATA)
+                    assert plane.handlers[-1].peer.identity.name == SPIFFE_ID
+                else:
+                    await peer.end()
+                    assert _refused(plane, "tls_identity") == 1.0
+            tls.material.vouched.clear()
 
 
 async def test_stop_ends_handshakes_and_streams() -> None:

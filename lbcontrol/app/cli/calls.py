@@ -19,6 +19,7 @@ from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as native
 from lbcontrol.app.cli.exits import Exit
 from lbcontrol.app.cli.failures import CommandError
 from lbcontrol.app.cli.options import Remote
+from lbcontrol.app.cli.proof import Proof, channel_to, proof_of
 from lbcontrol.model.findings import Finding, Severity
 
 ANSWER_SECONDS = 5.0
@@ -50,11 +51,11 @@ Answer = TypeVar("Answer", bound=Message)
 class Connection:
     """A connection to one listener of a server; opened by the first call, closed by ``with``."""
 
-    def __init__(self, address: str, *, timeout: float = 0.0) -> None:
-        """Dial ``address``; ``timeout`` is in seconds, 0 means ``ANSWER_SECONDS``."""
+    def __init__(self, address: str, *, timeout: float = 0.0, proof: Proof | None = None) -> None:
+        """Dial ``address``; ``timeout`` is in seconds, 0 means ``ANSWER_SECONDS``; without ``proof`` in plaintext."""
         self.address = address
         self._timeout = timeout or ANSWER_SECONDS
-        self._channel = grpc.insecure_channel(address, options=OPTIONS)
+        self._channel = channel_to(address, proof, options=OPTIONS)
 
     def __enter__(self) -> Self:
         return self
@@ -179,12 +180,12 @@ def _details(error: grpc.RpcError) -> list[Finding]:
 
 def server_of(options: Remote) -> Connection:
     """Connect to the clients' listener."""
-    return Connection(options.server, timeout=options.timeout)
+    return Connection(options.server, timeout=options.timeout, proof=proof_of(options))
 
 
 def admin_of(options: Remote) -> Connection:
     """Connect to the operators' listener."""
-    return Connection(options.admin or default_admin(), timeout=options.timeout)
+    return Connection(options.admin or default_admin(), timeout=options.timeout, proof=proof_of(options))
 
 
 def default_admin() -> str:

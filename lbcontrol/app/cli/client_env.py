@@ -6,11 +6,14 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 
 from lbcontrol.app.cli.calls import ANSWER_SECONDS, OPTIONS, unreachable
+from lbcontrol.app.cli.failures import CommandError
 from lbcontrol.app.cli.outcomes import Outcome
+from lbcontrol.app.cli.proof import Proof, channel_to
 from lbcontrol.model.findings import Finding, Severity
 
 FILE = "GRPC_XDS_BOOTSTRAP"
@@ -20,6 +23,19 @@ TEXT = "GRPC_XDS_BOOTSTRAP_CONFIG"
 SUBJECT = "this host"
 """What these findings are about."""
 DO = 'eval "$(lbcontrol bootstrap --language python)"'
+
+
+TLS = "tls"
+KINDS = ("insecure", TLS)
+"""Channel credentials that this server takes (gRFC A27, A65); of several a client takes the first that it knows."""
+
+
+class _Server(NamedTuple):
+    """One control plane of a bootstrap."""
+
+    address: str
+    proof: Proof | None
+    """None for plaintext."""
 
 
 class _UnusableError(Exception):
@@ -63,35 +79,43 @@ def _read() -> tuple[str, Mapping[str, object]]:
     return origin, document
 
 
-def _servers(origin: str, document: Mapping[str, object]) -> list[str]:
-    """Return the addresses of the control planes."""
+def _servers(origin: str, document: Mapping[str, object]) -> list[_Server]:
+    """Return the control planes."""
     listed = document.get("xds_servers")
     if not isinstance(listed, list) or not listed:
         raise _UnusableError("the xDS bootstrap names no server", at=f"{origin}, xds_servers")
     return [_server(each, at=f"{origin}, xds_servers[{place}]") for place, each in enumerate(listed)]
 
 
-def _server(entry: object, *, at: str) -> str:
+def _server(entry: object, *, at: str) -> _Server:
     address = entry.get("server_uri") if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or not isinstance(address, str) or not address:
         raise _UnusableError("a server without server_uri", at=at)
     credentials = entry.get("channel_creds")
-    kinds = (
-        [each.get("type") for each in credentials if isinstance(each, dict)] if isinstance(credentials, list) else []
-    )
-    if "insecure" not in kinds:
-        why = f"it has {', '.join(map(str, kinds)) or 'none'}; lbcontrol speaks plaintext"
-        raise _UnusableError("channel_creds without the type insecure", at=at, why=why)
-    return address
+    written = [each for each in credentials if isinstance(each, dict)] if isinstance(credentials, list) else []
+    known = next((each for each in written if each.get("type") in KINDS), None)
+    if known is None:
+        why = f"it has {', '.join(str(each.get('type')) for each in written) or 'none'}"
+        raise _UnusableError(f"channel_creds without the type {' or '.join(KINDS)}", at=at, why=why)
+    return _Server(address, _proof(known.get("config")) if known["type"] == TLS else None)
 
 
-def _dialled(server: str, timeout: float) -> Outcome:
-    with grpc.insecure_channel(server, options=OPTIONS) as channel:
-        try:
+def _proof(config: object) -> Proof:
+    """Read what stands in channel credentials of type tls (gRFC A65)."""
+    told = config if isinstance(config, dict) else {}
+    names = ("ca_certificate_file", "certificate_file", "private_key_file")
+    return Proof(*(str(told.get(name) or "") for name in names))
+
+
+def _dialled(server: _Server, timeout: float) -> Outcome:
+    try:
+        with channel_to(server.address, server.proof, options=OPTIONS) as channel:
             grpc.channel_ready_future(channel).result(timeout=timeout)
-        except grpc.FutureTimeoutError:
-            return Outcome(SUBJECT, finding=unreachable(server, f"no connection within {timeout:g}s"))
-    return Outcome(f"server {server} can be reached")
+    except grpc.FutureTimeoutError:
+        return Outcome(SUBJECT, finding=unreachable(server.address, f"no connection within {timeout:g}s"))
+    except CommandError as error:
+        return Outcome(SUBJECT, finding=error.finding)
+    return Outcome(f"server {server.address} can be reached")
 
 
 def _placed(document: Mapping[str, object]) -> Outcome:

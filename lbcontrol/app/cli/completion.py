@@ -11,10 +11,11 @@ PATIENCE_SECONDS = 0.5
 def services(incomplete: str) -> list[str]:
     """Return names of services that begin with ``incomplete``."""
     from lbcontrol.app.cli.calls import Connection, services_of
+    from lbcontrol.app.cli.proof import proof_here
     from lbcontrol.model.errors import LbControlError
 
     try:
-        with Connection(_server(), timeout=PATIENCE_SECONDS) as server:
+        with Connection(_server(), timeout=PATIENCE_SECONDS, proof=proof_here()) as server:
             return [each.name for each in services_of(server) if each.name.startswith(incomplete)]
     except LbControlError:
         return []
@@ -23,11 +24,12 @@ def services(incomplete: str) -> list[str]:
 def endpoints(ctx: object, incomplete: str) -> list[str]:
     """Return addresses of the service already typed that begin with ``incomplete``."""
     from lbcontrol.app.cli.calls import Connection, assignment_of
+    from lbcontrol.app.cli.proof import proof_here
     from lbcontrol.model.errors import LbControlError
 
     service = getattr(ctx, "params", {}).get("service") or ""
     try:
-        with Connection(_server(), timeout=PATIENCE_SECONDS) as server:
+        with Connection(_server(), timeout=PATIENCE_SECONDS, proof=proof_here()) as server:
             found = [each.address for each in assignment_of(server, service).endpoints]
     except LbControlError:
         return []

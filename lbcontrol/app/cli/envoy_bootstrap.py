@@ -6,10 +6,13 @@ configuration has the name of the service.
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 from collections.abc import Mapping
 
 from lbcontrol.app.cli.failures import usage_error
 from lbcontrol.app.cli.options import Bootstrap
+from lbcontrol.app.cli.proof import UNIX, Proof, absolute, proof_of
 
 CONTROL = "lbcontrol"
 """Name of the static entry for this server, and of Envoy's own group."""
@@ -17,6 +20,8 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 """Key and type of the options that make Envoy speak HTTP/2 to this server."""
 TYPES = "type.googleapis.com/"
 """Prefix of every type in an Any."""
+TLS = f"{TYPES}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+"""Type of Envoy's side of TLS towards this server."""
 ADS = {"ads": {}, "resource_api_version": "V3"}
 """Everything else comes over the one stream."""
 
@@ -35,7 +40,7 @@ def envoy_document(options: Bootstrap, node: Mapping[str, object]) -> dict[str, 
         },
         "static_resources": {
             "listeners": [_listener(options.service, options.listen)],
-            "clusters": [_server(options.server)],
+            "clusters": [_server(options.server, proof_of(options))],
         },
     }
 
@@ -57,9 +62,10 @@ def _listener(service: str, listen: str) -> dict[str, object]:
     return {"name": service, "address": _address(listen), "filter_chains": [chain]}
 
 
-def _server(server: str) -> dict[str, object]:
+def _server(server: str, proof: Proof | None) -> dict[str, object]:
     endpoint = {"endpoint": {"address": _address(server)}}
     return {
+        **({} if proof is None or server.startswith(UNIX) else {"transport_socket": _tls(server, proof)}),
         "name": CONTROL,
         "type": "STRICT_DNS",
         "connect_timeout": "1s",
@@ -68,6 +74,27 @@ def _server(server: str) -> dict[str, object]:
         },
         "load_assignment": {"cluster_name": CONTROL, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
+
+
+def _tls(server: str, proof: Proof) -> dict[str, object]:
+    """Return how Envoy proves itself to this server, and whom it believes: names are checked, h2 is offered."""
+    host = proof.server_name or server.rpartition(":")[0].strip("[]")
+    kind = "IP_ADDRESS" if _is_ip(host) else "DNS"
+    own = [{"certificate_chain": {"filename": absolute(proof.cert)}, "private_key": {"filename": absolute(proof.key)}}]
+    common: dict[str, object] = {"alpn_protocols": ["h2"], **({"tls_certificates": own} if proof.cert else {})}
+    if proof.ca:
+        names = [{"san_type": kind, "matcher": {"exact": host}}]
+        trusted = {"filename": absolute(proof.ca)}
+        common["validation_context"] = {"trusted_ca": trusted, "match_typed_subject_alt_names": names}
+    context = {"@type": TLS, "common_tls_context": common, **({"sni": host} if kind == "DNS" else {})}
+    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
+
+
+def _is_ip(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return True
+    return False
 
 
 def _address(text: str) -> dict[str, object]:

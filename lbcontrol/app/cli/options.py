@@ -42,7 +42,39 @@ class Common:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remote(Common):
+class Proved(Common):
+    """How a client proves itself to a listener with TLS, and whom it believes."""
+
+    tls_ca: Annotated[
+        str,
+        typer.Option(
+            "--tls-ca",
+            envvar="LBCONTROL_TLS_CA",
+            metavar="FILE",
+            help="Authority of the server's certificate, PEM.",
+            show_default="plaintext; with --tls-cert those of the system",
+        ),
+    ] = ""
+    tls_cert: Annotated[
+        str, typer.Option("--tls-cert", envvar="LBCONTROL_TLS_CERT", metavar="FILE", help="Own certificate, PEM.")
+    ] = ""
+    tls_key: Annotated[
+        str, typer.Option("--tls-key", envvar="LBCONTROL_TLS_KEY", metavar="FILE", help="Its key, PEM.")
+    ] = ""
+    tls_server_name: Annotated[
+        str,
+        typer.Option(
+            "--tls-server-name",
+            envvar="LBCONTROL_TLS_SERVER_NAME",
+            metavar="NAME",
+            help="Name the server's certificate must have.",
+            show_default="the host that is dialled",
+        ),
+    ] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remote(Proved):
     """What every verb that asks a running server takes."""
 
     server: Annotated[
@@ -213,7 +245,7 @@ class Weight(Expiring):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bootstrap(Common):
+class Bootstrap(Proved):
     """Flags of ``bootstrap``."""
 
     service: Annotated[

@@ -15,7 +15,7 @@ import contextlib
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from lbcontrol.http2.frames import PREFACE, Code, goaway_frame, settings_frame
+from lbcontrol.http2.frames import PREFACE, Code, goaway_frame
 from lbcontrol.transport.http2.link import Http2Link
 from lbcontrol.transport.tls.identity import ANONYMOUS, Login, NoIdentityError, login_of
 from lbcontrol.transport.tls.material import ALPN
@@ -35,7 +35,8 @@ BUFFER_BYTES = 65_536
 LINGER_SECONDS = 1.0
 """Time that a refused peer has to read why."""
 WORDS = b"this port speaks TLS"
-HTTP2_ANSWER = settings_frame({}) + goaway_frame(0, Code.INADEQUATE_SECURITY, debug=WORDS)
+HTTP2_ANSWER = goaway_frame(0, Code.INADEQUATE_SECURITY, debug=WORDS)
+"""Without SETTINGS before it: gRPC clients then give up at once, instead of trying until their deadline."""
 HTTP1_ANSWER = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n" + WORDS + b"\n"
 CLOSED = "closed"
 """The peer said that nothing follows (close_notify)."""

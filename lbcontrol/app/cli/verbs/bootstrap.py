@@ -13,6 +13,7 @@ from lbcontrol.app.cli.envoy_bootstrap import envoy_document
 from lbcontrol.app.cli.exits import Exit
 from lbcontrol.app.cli.failures import usage_error
 from lbcontrol.app.cli.options import Bootstrap
+from lbcontrol.app.cli.proof import Proof, absolute, proof_of
 
 VARIABLE = "GRPC_XDS_BOOTSTRAP_CONFIG"
 """What every gRPC library reads the document from."""
@@ -30,7 +31,7 @@ def bootstrap(options: Bootstrap) -> int:
     """Print the document, alone or as shell lines.
 
     Raises:
-        CommandError: Envoy's needs a service to route to (LB918).
+        CommandError: Envoy's needs a service to route to, Node's can have no TLS (LB918).
     """
     place = {"region": options.region, "zone": options.zone, "sub_zone": options.sub_zone}
     locality = {key: value for key, value in place.items() if value}
@@ -43,7 +44,11 @@ def bootstrap(options: Bootstrap) -> int:
             )
         print(json.dumps(envoy_document(options, node), indent=2))
         return Exit.DONE
-    document = grpc_document(options.server, node)
+    proof = proof_of(options)
+    if proof is not None and options.language is Language.NODE:
+        do = "listen without TLS for it, on loopback or a network that keeps strangers out"
+        raise usage_error("grpc-js-xds has no channel credentials of type tls", do=do)
+    document = grpc_document(options.server, node, proof=proof)
     if options.language is None:
         print(json.dumps(document, indent=2))
     else:
@@ -52,7 +57,19 @@ def bootstrap(options: Bootstrap) -> int:
     return Exit.DONE
 
 
-def grpc_document(server: str, node: Mapping[str, object]) -> dict[str, object]:
-    """Return the bootstrap that gRPC libraries read (gRFC A27)."""
-    authority = {"server_uri": server, "channel_creds": [{"type": "insecure"}], "server_features": ["xds_v3"]}
+def grpc_document(server: str, node: Mapping[str, object], *, proof: Proof | None = None) -> dict[str, object]:
+    """Return the bootstrap that gRPC libraries read (gRFC A27), with channel credentials for TLS (gRFC A65)."""
+    authority = {"server_uri": server, "channel_creds": [credentials(proof)], "server_features": ["xds_v3"]}
     return {"xds_servers": [authority], "node": node}
+
+
+def credentials(proof: Proof | None) -> dict[str, object]:
+    """Return how clients prove themselves to this server: the paths are those on the client's host."""
+    if proof is None:
+        return {"type": "insecure"}
+    files = {
+        "ca_certificate_file": proof.ca,
+        "certificate_file": proof.cert,
+        "private_key_file": proof.key,
+    }
+    return {"type": "tls", "config": {key: absolute(path) for key, path in files.items() if path}}

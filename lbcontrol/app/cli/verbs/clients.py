@@ -25,6 +25,7 @@ COLUMNS = (
     Column("STATE"),
     Column("PROTOCOL", wide=True),
     Column("ADDRESS", wide=True),
+    Column("IDENTITY", wide=True),
     Column("LOCALITY", wide=True),
     Column("CARRIER", wide=True),
 )
@@ -78,6 +79,7 @@ def _row(client: status_pb2.ClientStatus, each: status_pb2.ClientSubscription) -
         _state(client.id, each),
         client.protocol,
         client.address,
+        client.identity or words.NOTHING,
         place(client.locality),
         client.carrier or words.NOTHING,
     ]

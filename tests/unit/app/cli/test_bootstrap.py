@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +83,40 @@ def test_envoy_needs_a_service_and_addresses(arguments: list[str], capsys: pytes
     """What is missing is a usage error."""
     assert run(["bootstrap", "--language", "envoy", *arguments]) == 2
     assert capsys.readouterr().err.startswith("error LB918: ")
+
+
+def test_tls_flags_become_channel_credentials(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Type tls with whole paths (gRFC A65); grpc-js-xds, which knows none, is refused."""
+    flags = ("--tls-ca", f"{tmp_path}/ca", "--tls-cert", f"{tmp_path}/c", "--tls-key", f"{tmp_path}/k")
+    (server,) = json.loads(printed(capsys, *WHERE, *flags))["xds_servers"]
+    assert server["channel_creds"] == [
+        {
+            "type": "tls",
+            "config": {
+                "ca_certificate_file": f"{tmp_path}/ca",
+                "certificate_file": f"{tmp_path}/c",
+                "private_key_file": f"{tmp_path}/k",
+            },
+        }
+    ]
+    assert run(["bootstrap", "--language", "node", *flags]) == 2
+    assert run(["bootstrap", "--tls-cert", "c"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind", "name"),
+    [((), "IP_ADDRESS", "127.0.0.1"), (("--tls-server-name", "lb.example"), "DNS", "lb.example")],
+)
+def test_envoy_checks_the_name_of_this_server(
+    capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], kind: str, name: str
+) -> None:
+    """Trust without a name would accept every certificate of the authority."""
+    text = printed(capsys, "greeter", "--language", "envoy", *WHERE, "--tls-ca", "/ca", *flags)
+    (control,) = json.loads(text)["static_resources"]["clusters"]
+    common = control["transport_socket"]["typed_config"]["common_tls_context"]
+    assert common["validation_context"] == {
+        "trusted_ca": {"filename": "/ca"},
+        "match_typed_subject_alt_names": [{"san_type": kind, "matcher": {"exact": name}}],
+    }
+    assert common["alpn_protocols"] == ["h2"]
+    assert "tls_certificates" not in common

@@ -121,7 +121,7 @@ def test_client_env_accepts_what_bootstrap_prints(cli: Cli, host: pytest.MonkeyP
         ("[]", "LB916 this host: the xDS bootstrap is not an object"),
         ("{}", "LB916 this host: the xDS bootstrap names no server"),
         ('{"xds_servers": [{}]}', "LB916 this host: a server without server_uri"),
-        ('{"xds_servers": [{"server_uri": "a:1"}]}', "LB916 this host: channel_creds without the type insecure"),
+        ('{"xds_servers": [{"server_uri": "a:1"}]}', "LB916 this host: channel_creds without the type insecure or tls"),
         (bootstrap("unix:/nowhere", locality={"zone": "a"}), "LB910 this host: no lbcontrol answers at unix:/nowhere"),
     ],
 )

@@ -130,6 +130,7 @@ class Client(Strict):
     version: str
     protocol: str
     address: str
+    identity: str
     locality: Place
     carrier: str
     stream_age_seconds: float

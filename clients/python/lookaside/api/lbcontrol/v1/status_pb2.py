@@ -27,31 +27,31 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from lookaside.api.lbcontrol.v1 import common_pb2 as lbcontrol_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19lbcontrol/v1/status.proto\x12\x0clbcontrol.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19lbcontrol/v1/common.proto\"\xf4\x01\n\x12\x43lientSubscription\x12\x0f\n\x07service\x18\x01 \x01(\t\x12 \n\x04sent\x18\x02 \x01(\x0b\x32\x12.lbcontrol.v1.Mark\x12(\n\x0c\x61\x63knowledged\x18\x03 \x01(\x0b\x32\x12.lbcontrol.v1.Mark\x12)\n\x06\x62\x65hind\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.lbcontrol.v1.ClientState\x12,\n\trejection\x18\x06 \x01(\x0b\x32\x19.lbcontrol.v1.ErrorDetail\"\xff\x01\n\x0c\x43lientStatus\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08protocol\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12(\n\x08locality\x18\x06 \x01(\x0b\x32\x16.lbcontrol.v1.Locality\x12\x0f\n\x07\x63\x61rrier\x18\x07 \x01(\t\x12-\n\nstream_age\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\rsubscriptions\x18\t \x03(\x0b\x32 .lbcontrol.v1.ClientSubscription\"\xb1\x01\n\x0cSentEndpoint\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12$\n\x06health\x18\x02 \x01(\x0e\x32\x14.lbcontrol.v1.Health\x12\x0e\n\x06weight\x18\x03 \x01(\r\x12\r\n\x05share\x18\x04 \x01(\x01\x12(\n\x08locality\x18\x05 \x01(\x0b\x32\x16.lbcontrol.v1.Locality\x12\x10\n\x08priority\x18\x06 \x01(\r\x12\x0f\n\x07sent_as\x18\x07 \x01(\t\"\xb4\x01\n\x0bSentService\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x36\n\x0csubscription\x18\x02 \x01(\x0b\x32 .lbcontrol.v1.ClientSubscription\x12-\n\tendpoints\x18\x03 \x03(\x0b\x32\x1a.lbcontrol.v1.SentEndpoint\x12-\n\tresources\x18\x04 \x03(\x0b\x32\x1a.lbcontrol.v1.SentResource\"I\n\x0cSentResource\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"\x8b\x02\n\x0cSourceStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\n\n\x02up\x18\x03 \x01(\x08\x12\x0e\n\x06synced\x18\x04 \x01(\x08\x12\x10\n\x08\x63omplete\x18\x05 \x01(\x08\x12\x31\n\rlast_event_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08services\x18\x07 \x01(\r\x12\x11\n\tendpoints\x18\x08 \x01(\r\x12+\n\x08\x66indings\x18\t \x03(\x0b\x32\x19.lbcontrol.v1.ErrorDetail\x12,\n\tstale_for\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe8\x01\n\x0eOverrideStatus\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.lbcontrol.v1.OverrideKind\x12\x0e\n\x06weight\x18\x04 \x01(\r\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\n\n\x02\x62y\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x07Problem\x12(\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x19.lbcontrol.v1.ErrorDetail\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x91\x01\n\x0b\x43lientState\x12\x1c\n\x18\x43LIENT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43LIENT_STATE_CURRENT\x10\x01\x12\x17\n\x13\x43LIENT_STATE_BEHIND\x10\x02\x12\x17\n\x13\x43LIENT_STATE_PARKED\x10\x03\x12\x18\n\x14\x43LIENT_STATE_WAITING\x10\x04*`\n\x0cOverrideKind\x12\x1d\n\x19OVERRIDE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13OVERRIDE_KIND_DRAIN\x10\x01\x12\x18\n\x14OVERRIDE_KIND_WEIGHT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19lbcontrol/v1/status.proto\x12\x0clbcontrol.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19lbcontrol/v1/common.proto\"\xf4\x01\n\x12\x43lientSubscription\x12\x0f\n\x07service\x18\x01 \x01(\t\x12 \n\x04sent\x18\x02 \x01(\x0b\x32\x12.lbcontrol.v1.Mark\x12(\n\x0c\x61\x63knowledged\x18\x03 \x01(\x0b\x32\x12.lbcontrol.v1.Mark\x12)\n\x06\x62\x65hind\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.lbcontrol.v1.ClientState\x12,\n\trejection\x18\x06 \x01(\x0b\x32\x19.lbcontrol.v1.ErrorDetail\"\x91\x02\n\x0c\x43lientStatus\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08protocol\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12(\n\x08locality\x18\x06 \x01(\x0b\x32\x16.lbcontrol.v1.Locality\x12\x0f\n\x07\x63\x61rrier\x18\x07 \x01(\t\x12-\n\nstream_age\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\rsubscriptions\x18\t \x03(\x0b\x32 .lbcontrol.v1.ClientSubscription\x12\x10\n\x08identity\x18\n \x01(\t\"\xb1\x01\n\x0cSentEndpoint\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12$\n\x06health\x18\x02 \x01(\x0e\x32\x14.lbcontrol.v1.Health\x12\x0e\n\x06weight\x18\x03 \x01(\r\x12\r\n\x05share\x18\x04 \x01(\x01\x12(\n\x08locality\x18\x05 \x01(\x0b\x32\x16.lbcontrol.v1.Locality\x12\x10\n\x08priority\x18\x06 \x01(\r\x12\x0f\n\x07sent_as\x18\x07 \x01(\t\"\xb4\x01\n\x0bSentService\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x36\n\x0csubscription\x18\x02 \x01(\x0b\x32 .lbcontrol.v1.ClientSubscription\x12-\n\tendpoints\x18\x03 \x03(\x0b\x32\x1a.lbcontrol.v1.SentEndpoint\x12-\n\tresources\x18\x04 \x03(\x0b\x32\x1a.lbcontrol.v1.SentResource\"I\n\x0cSentResource\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"\x8b\x02\n\x0cSourceStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\n\n\x02up\x18\x03 \x01(\x08\x12\x0e\n\x06synced\x18\x04 \x01(\x08\x12\x10\n\x08\x63omplete\x18\x05 \x01(\x08\x12\x31\n\rlast_event_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08services\x18\x07 \x01(\r\x12\x11\n\tendpoints\x18\x08 \x01(\r\x12+\n\x08\x66indings\x18\t \x03(\x0b\x32\x19.lbcontrol.v1.ErrorDetail\x12,\n\tstale_for\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe8\x01\n\x0eOverrideStatus\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.lbcontrol.v1.OverrideKind\x12\x0e\n\x06weight\x18\x04 \x01(\r\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\n\n\x02\x62y\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x07Problem\x12(\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x19.lbcontrol.v1.ErrorDetail\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x91\x01\n\x0b\x43lientState\x12\x1c\n\x18\x43LIENT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43LIENT_STATE_CURRENT\x10\x01\x12\x17\n\x13\x43LIENT_STATE_BEHIND\x10\x02\x12\x17\n\x13\x43LIENT_STATE_PARKED\x10\x03\x12\x18\n\x14\x43LIENT_STATE_WAITING\x10\x04*`\n\x0cOverrideKind\x12\x1d\n\x19OVERRIDE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13OVERRIDE_KIND_DRAIN\x10\x01\x12\x18\n\x14OVERRIDE_KIND_WEIGHT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lbcontrol.v1.status_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CLIENTSTATE']._serialized_start=1697
-  _globals['_CLIENTSTATE']._serialized_end=1842
-  _globals['_OVERRIDEKIND']._serialized_start=1844
-  _globals['_OVERRIDEKIND']._serialized_end=1940
+  _globals['_CLIENTSTATE']._serialized_start=1715
+  _globals['_CLIENTSTATE']._serialized_end=1860
+  _globals['_OVERRIDEKIND']._serialized_start=1862
+  _globals['_OVERRIDEKIND']._serialized_end=1958
   _globals['_CLIENTSUBSCRIPTION']._serialized_start=136
   _globals['_CLIENTSUBSCRIPTION']._serialized_end=380
   _globals['_CLIENTSTATUS']._serialized_start=383
-  _globals['_CLIENTSTATUS']._serialized_end=638
-  _globals['_SENTENDPOINT']._serialized_start=641
-  _globals['_SENTENDPOINT']._serialized_end=818
-  _globals['_SENTSERVICE']._serialized_start=821
-  _globals['_SENTSERVICE']._serialized_end=1001
-  _globals['_SENTRESOURCE']._serialized_start=1003
-  _globals['_SENTRESOURCE']._serialized_end=1076
-  _globals['_SOURCESTATUS']._serialized_start=1079
-  _globals['_SOURCESTATUS']._serialized_end=1346
-  _globals['_OVERRIDESTATUS']._serialized_start=1349
-  _globals['_OVERRIDESTATUS']._serialized_end=1581
-  _globals['_PROBLEM']._serialized_start=1583
-  _globals['_PROBLEM']._serialized_end=1694
+  _globals['_CLIENTSTATUS']._serialized_end=656
+  _globals['_SENTENDPOINT']._serialized_start=659
+  _globals['_SENTENDPOINT']._serialized_end=836
+  _globals['_SENTSERVICE']._serialized_start=839
+  _globals['_SENTSERVICE']._serialized_end=1019
+  _globals['_SENTRESOURCE']._serialized_start=1021
+  _globals['_SENTRESOURCE']._serialized_end=1094
+  _globals['_SOURCESTATUS']._serialized_start=1097
+  _globals['_SOURCESTATUS']._serialized_end=1364
+  _globals['_OVERRIDESTATUS']._serialized_start=1367
+  _globals['_OVERRIDESTATUS']._serialized_end=1599
+  _globals['_PROBLEM']._serialized_start=1601
+  _globals['_PROBLEM']._serialized_end=1712
 # @@protoc_insertion_point(module_scope)

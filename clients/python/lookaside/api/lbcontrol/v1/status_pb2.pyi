@@ -51,7 +51,7 @@ class ClientSubscription(_message.Message):
     def __init__(self, service: _Optional[str] = ..., sent: _Optional[_Union[_common_pb2.Mark, _Mapping[str, object]]] = ..., acknowledged: _Optional[_Union[_common_pb2.Mark, _Mapping[str, object]]] = ..., behind: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., state: _Optional[_Union[ClientState, str]] = ..., rejection: _Optional[_Union[_common_pb2.ErrorDetail, _Mapping[str, object]]] = ...) -> None: ...
 
 class ClientStatus(_message.Message):
-    __slots__ = ("id", "kind", "version", "protocol", "address", "locality", "carrier", "stream_age", "subscriptions")
+    __slots__ = ("id", "kind", "version", "protocol", "address", "locality", "carrier", "stream_age", "subscriptions", "identity")
     ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +61,7 @@ class ClientStatus(_message.Message):
     CARRIER_FIELD_NUMBER: _ClassVar[int]
     STREAM_AGE_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIPTIONS_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     version: str
@@ -70,7 +71,8 @@ class ClientStatus(_message.Message):
     carrier: str
     stream_age: _duration_pb2.Duration
     subscriptions: _containers.RepeatedCompositeFieldContainer[ClientSubscription]
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[str] = ..., address: _Optional[str] = ..., locality: _Optional[_Union[_common_pb2.Locality, _Mapping[str, object]]] = ..., carrier: _Optional[str] = ..., stream_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., subscriptions: _Optional[_Iterable[_Union[ClientSubscription, _Mapping[str, object]]]] = ...) -> None: ...
+    identity: str
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[str] = ..., address: _Optional[str] = ..., locality: _Optional[_Union[_common_pb2.Locality, _Mapping[str, object]]] = ..., carrier: _Optional[str] = ..., stream_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ..., subscriptions: _Optional[_Iterable[_Union[ClientSubscription, _Mapping[str, object]]]] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class SentEndpoint(_message.Message):
     __slots__ = ("address", "health", "weight", "share", "locality", "priority", "sent_as")

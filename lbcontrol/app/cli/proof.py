@@ -1,0 +1,75 @@
+"""``--tls-*``: how a client of ours proves who it is to a listener with TLS, and whom it believes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from lbcontrol.app.cli.exits import Exit
+from lbcontrol.app.cli.failures import CommandError
+from lbcontrol.app.cli.options import Proved
+from lbcontrol.model.findings import Finding
+
+UNIX = "unix:"
+"""How the address of a Unix socket begins; it is always plaintext."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """TLS of a client; paths are empty where nothing was said."""
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    server_name: str = ""
+
+
+def proof_of(options: Proved) -> Proof | None:
+    """Return what the flags say; None for plaintext.
+
+    Raises:
+        CommandError: only one of certificate and key (LB517).
+    """
+    if not (options.tls_ca or options.tls_cert or options.tls_key):
+        return None
+    if bool(options.tls_cert) != bool(options.tls_key):
+        one, other = ("--tls-cert", "--tls-key") if options.tls_cert else ("--tls-key", "--tls-cert")
+        raise CommandError(Finding("LB517", f"{one} without {other}", do="give both"), exit_code=Exit.USAGE)
+    return Proof(options.tls_ca, options.tls_cert, options.tls_key, options.tls_server_name)
+
+
+def absolute(path: str) -> str:
+    """Return a path that means the same wherever a client is started."""
+    return str(Path(path).absolute())
+
+
+def proof_here() -> Proof | None:
+    """Return what the environment says, for completion; None for plaintext, and for what is incomplete."""
+    names = ("CA", "CERT", "KEY", "SERVER_NAME")
+    proof = Proof(*(os.environ.get(f"LBCONTROL_TLS_{name}", "") for name in names))
+    return proof if proof.ca and bool(proof.cert) == bool(proof.key) else None
+
+
+def channel_to(address: str, proof: Proof | None, *, options: Sequence[tuple[str, int]]) -> grpc.Channel:
+    """Return a channel to a listener.
+
+    Raises:
+        CommandError: a file of ``proof`` cannot be read (LB517).
+    """
+    if proof is None or address.startswith(UNIX):
+        return grpc.insecure_channel(address, options=options)
+    credentials = grpc.ssl_channel_credentials(_read(proof.ca), _read(proof.key), _read(proof.cert))
+    named = (("grpc.ssl_target_name_override", proof.server_name),) if proof.server_name else ()
+    return grpc.secure_channel(address, credentials, options=(*options, *named))
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes() if path else None
+    except OSError as error:
+        finding = Finding("LB517", f"cannot read {path}", why=error.strerror or "", do="correct the path")
+        raise CommandError(finding) from error
