@@ -29,6 +29,7 @@ from lbcontrol.sources.documents.policies import ServicePolicyDocument
 from lbcontrol.sources.documents.schema import schema_of
 from lbcontrol.sources.documents.services import ServicesDocument
 from lbcontrol.sources.documents.vocabulary import STATUS
+from scripts import limits
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE = "Made by `scripts/reference.py` from {}; do not edit it here.\n"
@@ -206,6 +207,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "config.md": configuration,
     "cli.md": command_line,
     "metrics.md": metrics,
+    "limits.md": lambda: limits.page(MADE.format("`scripts/limits.py` and the configuration's models")),
 }
 
 

@@ -20,6 +20,7 @@ from lbcontrol.runtime.directory import Directory
 from lbcontrol.runtime.hub import Hub, HubOptions
 from lbcontrol.runtime.lag import LagMeter
 from lbcontrol.runtime.loads import LoadWindow
+from lbcontrol.runtime.memory import MemoryGuard, group_limit
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.owner import LocalOwner
 from lbcontrol.runtime.persistence import Persistence
@@ -56,11 +57,13 @@ class Core:
     directory: Directory
     loads: LoadWindow
     lag: LagMeter
+    memory: MemoryGuard
     sources: tuple[RunningSource, ...]
 
     def close(self) -> None:
         """Give up threads and locks; nothing may be running any more."""
         self.lag.stop()
+        self.memory.stop()
         self.ground.worker.close()
         if isinstance(self.ground.store, FileStore):
             self.ground.store.close()
@@ -120,6 +123,7 @@ def assemble(ground: Ground) -> Core:
         directory,
         LoadWindow(scheduler, metrics=metrics),
         LagMeter(scheduler, metrics=metrics),
+        MemoryGuard(ground.config.document.memory.limit or group_limit(), scheduler),
         sources,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,8 @@ from lbcontrol.sources.documents.vocabulary import Duration, NotYet, Part
 from lbcontrol.transport.listening import Listen
 
 KIND = "Server"
+_SIZE = re.compile(r"([1-9][0-9]{0,11})(Ki|Mi|Gi)")
+_SHIFT = {"Ki": 10, "Mi": 20, "Gi": 30}
 LATER_SOURCES = ("kubernetes", "consul", "dns")
 """Types of sources of the vocabulary that this version cannot watch."""
 LATER_BUSES = ("nats", "unix")
@@ -70,6 +73,16 @@ def _network(value: object) -> str:
         ) from error
 
 
+def _bytes(value: object) -> int:
+    text = _text(value, "the size")
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise RefusalError(
+            "LB106", f"{quoted(text)} is no size", why="wanted: a number with Ki, Mi or Gi", do="write 512Mi"
+        )
+    return int(found[1]) << _SHIFT[found[2]]
+
+
 ListenText = Annotated[Listen, PlainValidator(listen_of), WithJsonSchema({"type": "string"})]
 """``IP:PORT``, ``[IPv6]:PORT`` or ``unix:PATH``."""
 ProbeText = Annotated[Listen, PlainValidator(probe_of), WithJsonSchema({"type": "string"})]
@@ -78,8 +91,14 @@ PathText = Annotated[Path, PlainValidator(_path), WithJsonSchema({"type": "strin
 """A path; a relative one begins at the configuration file's directory."""
 NetworkText = Annotated[str, PlainValidator(_network), WithJsonSchema({"type": "string"})]
 """A network in CIDR notation."""
+BytesText = Annotated[int, PlainValidator(_bytes), WithJsonSchema({"type": "string"})]
+"""A number of bytes, like ``512Mi`` or ``1Gi``."""
 Count = Annotated[int, Strict(), Field(ge=1, le=10_000_000)]
 """A limit of at least 1."""
+Window = Annotated[int, Strict(), Field(ge=65_535, le=16_777_216)]
+"""A receive window in bytes; 65,535 is what a peer may count on before it has read our SETTINGS."""
+Rate = Annotated[float, Field(ge=0.001, le=1_000_000, allow_inf_nan=False)]
+"""So many a second."""
 
 
 class ListenDocument(Part):
@@ -106,12 +125,107 @@ class LimitsDocument(Part):
     """Connections of clients at a time, at most 256 fewer than the process may open files; with transport http2."""
     connections_per_address: Count = 4_096
     """Connections of one IP address at a time; with transport http2."""
+    accepts_per_turn: Count = 64
+    """Connections accepted in one turn of the loop; the others wait in the backlog; with transport http2."""
     stream_max_age: Duration = 1_800.0
     """Age at which a stream is ended, give or take a fifth. Default 30m."""
+    preface_timeout: Duration = 10.0
+    """Time from accept to preface and SETTINGS; with transport http2, as all limits down to glitches. Default 10s."""
+    connection_idle: Duration = 60.0
+    """Time that a connection may be without a stream. Default 1m."""
+    keepalive_interval: Duration = 30.0
+    """Silence after which a peer is asked whether it is there. Default 30s."""
+    keepalive_timeout: Duration = 10.0
+    """Time it has to answer. Default 10s."""
+    message_timeout: Duration = 10.0
+    """Time from the first byte of a message to its last. Default 10s."""
+    stall_timeout: Duration = 60.0
+    """Time that a message may be under way to a client that does not read. Default 1m."""
+    unsent_bytes: Count = 262_144
+    """Bytes of messages under way on one connection; a stream with more to say keeps its newest only."""
+    header_block_timeout: Duration = 5.0
+    """Time from HEADERS to the end of its block. Default 5s."""
+    header_block_bytes: Count = 16_384
+    """Encoded header block, over all its frames."""
+    header_list_bytes: Count = 16_384
+    """Decoded header fields, with 32 bytes for each."""
+    header_fields: Count = 64
+    """Header fields of one block."""
+    header_value_bytes: Count = 8_192
+    """One header field's value."""
+    continuations: Count = 4
+    """CONTINUATION frames of one block, of which one may be empty."""
+    stream_window_bytes: Window = 65_535
+    """Receive window of a stream."""
+    connection_window_bytes: Window = 1_048_576
+    """Receive window of a connection."""
+    unfinished_bytes: Count = 1_310_720
+    """Bytes kept of unfinished messages of one connection."""
+    resets_burst: Count = 200
+    """Streams that a peer may reset, or make us reset, at once."""
+    resets_per_second: Rate = 20.0
+    """So many more each second."""
+    settings_burst: Count = 10
+    """SETTINGS frames at once; one more each 10 s."""
+    settings_entries: Count = 32
+    """Entries of one SETTINGS frame."""
+    pings_burst: Count = 10
+    """PING frames at once; one more each 10 s, and with each DATA or HEADERS frame that was sent."""
+    priorities: Count = 1_000
+    """PRIORITY frames of one connection."""
+    window_updates: Count = 100
+    """WINDOW_UPDATE frames of one connection; ten more with each DATA frame that was sent."""
+    empty_data: Count = 10
+    """Empty DATA frames in a row."""
+    small_data_burst: Count = 100
+    """DATA frames of less than 256 bytes that end no message, at once; 20 more each second."""
+    glitches: Count = 100
+    """Unknown frames and other oddities of one connection."""
+    ads_message_bytes: Count = 1_048_576
+    """Message of an xDS client."""
+    native_message_bytes: Count = 262_144
+    """Message of the native API."""
+    admin_message_bytes: Count = 262_144
+    """Message of an operator."""
+    admin_streams: Count = 1_000
+    """Calls of operators at a time."""
     names_per_stream: Count = 10_000
     """Names one stream may follow, of each type."""
+    types_per_stream: Count = 16
+    """Types one xDS stream may ask for."""
+    node_id_bytes: Count = 256
+    """A client's name for itself, and its program's."""
+    node_metadata_bytes: Count = 65_536
+    """Metadata of an xDS node."""
+    requests_burst: Count = 200
+    """Requests of one stream at once; then it is read no faster than it may ask."""
+    requests_per_second: Rate = 50.0
+    """So many more each second."""
+    nacks_per_minute: Count = 10
+    """NACKs of one resource on one stream that count for other clients."""
     registrations_per_peer_address: Count = 16
     """Self-registrations one peer address may hold."""
+    lease_min: Duration = 10.0
+    """Shortest lease of a registration. Default 10s."""
+    lease_max: Duration = 600.0
+    """Longest lease of a registration. Default 10m."""
+    reports_per_message: Count = 64
+    """Services in one load report."""
+    samples_per_report: Count = 5_000
+    """Endpoints in one load report of a service."""
+    report_spacing: Duration = 0.5
+    """Least time between two load reports of a service on one stream. Default 500ms."""
+    named_metrics: Count = 32
+    """Named metrics of one load sample."""
+    named_metric_bytes: Count = 64
+    """Length of such a name."""
+
+
+class MemoryDocument(Part):
+    """Memory of the process."""
+
+    limit: BytesText | None = None
+    """At 85 % of it nothing more is accepted, until it is below 80 %. Default what its control group allows."""
 
 
 class BusDocument(Part):
@@ -161,8 +275,8 @@ class ServerDocument(Part):
     """Certificates of the listeners."""
     authorization: NotYet = None
     """Who may do what."""
-    memory: NotYet = None
-    """Memory at which load is shed."""
+    memory: MemoryDocument = MemoryDocument()
+    """Memory of the process."""
     dial: NotYet = None
     """Addresses that may be probed."""
     admin: NotYet = None

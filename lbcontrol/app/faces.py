@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from lbcontrol import __version__
 from lbcontrol.app.assembly import Core
 from lbcontrol.app.config_sources import REGISTRY
+from lbcontrol.app.limits import admin_messages, native_limits, xds_limits
 from lbcontrol.app.operations import OperationsParts, ServerOperations
 from lbcontrol.engine.compile import kind_of
 from lbcontrol.frontends.admin import AdminFrontEnd
 from lbcontrol.frontends.admin_ports import ClientView, ServerInfo
 from lbcontrol.frontends.health import HealthFrontEnd
 from lbcontrol.frontends.native import NativeFrontEnd, NativeParts
-from lbcontrol.frontends.native_ports import NativeLimits
 from lbcontrol.frontends.reflection import ReflectionFrontEnd
 from lbcontrol.frontends.xds.frontend import XdsFrontEnd, XdsParts
-from lbcontrol.frontends.xds.limits import XdsLimits
 from lbcontrol.runtime.ports import FrontEnd, Method
 from lbcontrol.runtime.registrations import Registrar
 
@@ -43,7 +42,8 @@ def build_faces(core: Core) -> Faces:
     native = _native(core, others=xds.client_views)
     operations = _operations(core, (xds, native))
     health = HealthFrontEnd(core.directory, authorizer)
-    admin = AdminFrontEnd(operations, core.directory, authorizer, clock=scheduler)
+    limits, metrics = admin_messages(core.ground.config.document.limits), core.ground.metrics
+    admin = AdminFrontEnd(operations, core.directory, authorizer, clock=scheduler, limits=limits, metrics=metrics)
     return Faces(
         _reflected(core, (xds, native, health)),
         _reflected(core, (admin, health)),
@@ -60,7 +60,6 @@ def _reflected(core: Core, front_ends: Iterable[FrontEnd]) -> tuple[Method, ...]
 
 
 def _xds(core: Core) -> XdsFrontEnd:
-    limits = core.ground.config.document.limits
     return XdsFrontEnd(
         XdsParts(
             views=core.publisher,
@@ -68,7 +67,7 @@ def _xds(core: Core) -> XdsFrontEnd:
             scheduler=core.ground.scheduler,
             metrics=core.ground.metrics,
             kind_of=kind_of,
-            limits=replace(XdsLimits(), names_per_type=limits.names_per_stream),
+            limits=xds_limits(core.ground.config.document.limits),
         )
     )
 
@@ -83,11 +82,7 @@ def _native(core: Core, *, others: Callable[[], Sequence[ClientView]]) -> Native
             core.loads,
             cast("Registrar", registrar),  # The source of type registry is both.
             core.ground.scheduler,
-            replace(
-                NativeLimits(),
-                names_per_stream=document.limits.names_per_stream,
-                registrations_per_peer=document.limits.registrations_per_peer_address,
-            ),
+            native_limits(document.limits),
             document.registration.allow,
             core.ground.metrics,
             others,

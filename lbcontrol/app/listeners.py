@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 
 from lbcontrol.app.assembly import Core
 from lbcontrol.app.faces import Faces
+from lbcontrol.app.limits import admin_limits, client_limits
 from lbcontrol.app.probe import Probe, Readiness, serve_probe
 from lbcontrol.transport.binding import Server, binding
-from lbcontrol.transport.streams import StreamLimits
 
 _log = structlog.get_logger("lbcontrol.listeners")
-
-OPERATORS = StreamLimits(streams=1_000)
-"""Operators are few: what they ask must not be held up by each other, nor hold up clients."""
 
 
 class Listeners:
@@ -38,18 +36,15 @@ class Listeners:
         """
         config, metrics = self._core.ground.config, self._core.ground.metrics
         limits = config.document.limits
-        clients = StreamLimits(
-            streams=limits.streams,
-            streams_per_connection=limits.streams_per_connection,
-            connections=limits.connections,
-            connections_per_address=limits.connections_per_address,
-            max_age=limits.stream_max_age,
-        )
+        operators = admin_limits(limits)
+        clients = replace(client_limits(limits), is_short=lambda: self._core.memory.is_short)
         serve = binding(config.transport)
         try:
-            self._probe = await serve_probe(config.probe, self._readiness, metrics=metrics.render)
+            self._probe = await serve_probe(
+                config.probe, self._readiness, metrics=metrics.render, refused=self._refused
+            )
             for methods, listen, most in (
-                (self._faces.admin, config.admin, OPERATORS),
+                (self._faces.admin, config.admin, operators),
                 (self._faces.clients, config.grpc, clients),
             ):
                 scheduler, protocols = self._core.ground.scheduler, self._faces.protocols
@@ -61,6 +56,9 @@ class Listeners:
             raise
         admin, grpc = (str(server.listen) for server in self._servers)
         _log.info("listening", grpc=grpc, admin=admin, probe=str(self._probe.listen), transport=config.transport)
+
+    def _refused(self, reason: str) -> None:
+        self._core.ground.metrics.rejected_total.labels("probe", reason).inc()
 
     async def close(self, grace: float, *, hurried: Callable[[], Awaitable[None]]) -> None:
         """Stop accepting, end streams spread over ``grace`` seconds, at once when ``hurried`` comes true."""

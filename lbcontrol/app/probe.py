@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from lbcontrol.transport.listening import Listen, prepared
@@ -20,6 +21,14 @@ IDLE = 15.0
 """Seconds an idle connection is kept."""
 CLOSING = 1.0
 """Seconds an answer under way has at shutdown."""
+
+
+REFUSED = {404: "path", 405: "method"}
+"""Reason by the code of the answer."""
+
+
+def _nobody(reason: str) -> None:
+    del reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +46,10 @@ class Readiness:
         return self.word == "ready"
 
 
-def application(readiness: Callable[[], Readiness], metrics: Callable[[], bytes]) -> web.Application:
-    """Return the three pages; anything else is 404, and whatever is not GET or HEAD is 405."""
+def application(
+    readiness: Callable[[], Readiness], *, metrics: Callable[[], bytes], refused: Callable[[str], None] = _nobody
+) -> web.Application:
+    """Return the three pages; anything else is 404, and whatever is not GET or HEAD is 405, counted by ``refused``."""
 
     async def live(request: web.Request) -> web.Response:
         del request
@@ -55,7 +66,15 @@ def application(readiness: Callable[[], Readiness], metrics: Callable[[], bytes]
         body = await asyncio.to_thread(metrics)  # Thousands of series take longer than a loop turn may.
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    pages = web.Application(client_max_size=1)
+    @web.middleware
+    async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as answer:
+            refused(REFUSED.get(answer.status, "malformed"))
+            raise
+
+    pages = web.Application(client_max_size=1, middlewares=[counted])
     for path, page in (("/livez", live), ("/readyz", ready), ("/metrics", exposition)):
         pages.router.add_get(path, page)
     return pages
@@ -65,11 +84,28 @@ def _text(text: str, status: int = 200) -> web.Response:
     return web.Response(text=f"{text}\n", status=status, headers={"Cache-Control": "no-store"})
 
 
+class Noise(logging.Filter):
+    """Keeps out of the log, with its stack, what is no HTTP: whoever reaches the port could fill the log with it."""
+
+    def __init__(self, refused: Callable[[str], None]) -> None:
+        """Count by ``refused`` instead."""
+        super().__init__()
+        self._refused = refused
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return False, and count, for what a client did wrong."""
+        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+            self._refused("malformed")
+            return False
+        return True
+
+
 class Probe:
     """The listener; made by ``serve_probe``."""
 
-    def __init__(self, listen: Listen, runner: web.AppRunner) -> None:
+    def __init__(self, listen: Listen, runner: web.AppRunner, *, noise: Noise) -> None:
         """Keep what ``serve_probe`` has started."""
+        self._noise = noise
         self.listen = listen
         """Where it listens, with the port that was chosen."""
         self._runner = runner
@@ -77,22 +113,31 @@ class Probe:
     async def stop(self) -> None:
         """Close the listener and its connections."""
         await self._runner.cleanup()
+        logging.getLogger("aiohttp.server").removeFilter(self._noise)
 
 
-async def serve_probe(listen: Listen, readiness: Callable[[], Readiness], *, metrics: Callable[[], bytes]) -> Probe:
+async def serve_probe(
+    listen: Listen,
+    readiness: Callable[[], Readiness],
+    *,
+    metrics: Callable[[], bytes],
+    refused: Callable[[str], None] = _nobody,
+) -> Probe:
     """Serve the pages on ``listen``, which is not a Unix socket.
 
     Args:
         listen: Port 0 lets the system choose.
         readiness: Asked for each ``/readyz``.
         metrics: Renders ``/metrics``; called in a thread.
+        refused: Counts what is no request, or none for these pages, by its reason.
 
     Raises:
         AccessError: the address cannot be bound (LB501).
     """
-    logging.getLogger("aiohttp.server").addFilter(_is_fault_of_ours)
+    noise = Noise(refused)
+    logging.getLogger("aiohttp.server").addFilter(noise)
     runner = web.AppRunner(
-        application(readiness, metrics),
+        application(readiness, metrics=metrics, refused=refused),
         access_log=None,
         handle_signals=False,
         keepalive_timeout=IDLE,
@@ -106,12 +151,7 @@ async def serve_probe(listen: Listen, readiness: Callable[[], Readiness], *, met
         with prepared(listen):
             await site.start()
     except BaseException:
-        await runner.cleanup()
+        await Probe(listen, runner, noise=noise).stop()
         raise
     port = int(runner.addresses[0][1])
-    return Probe(Listen(listen.host, port), runner)
-
-
-def _is_fault_of_ours(record: logging.LogRecord) -> bool:
-    """Keep out of the log, with its stack, what is no HTTP: whoever reaches the port could fill the log with it."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    return Probe(Listen(listen.host, port), runner, noise=noise)

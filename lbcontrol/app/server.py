@@ -79,6 +79,7 @@ class Server:
         _announce(core)
         await core.persistence.claim(core.epoch)
         core.lag.start()
+        core.memory.start()
         self._pauses.start()
         async with self._working() as working:
             await self._listeners.open()

@@ -13,6 +13,7 @@ from lbcontrol.frontends.admin_ports import Change, ClientView, Operations
 from lbcontrol.frontends.native_check import checked_address, checked_name, unknown_error
 from lbcontrol.frontends.native_encode import seconds
 from lbcontrol.frontends.native_ports import Directory, NativeLimits
+from lbcontrol.frontends.refusals import Refusals
 from lbcontrol.frontends.status import require, unary
 from lbcontrol.model.assignment import EVERYONE, Decision
 from lbcontrol.model.clients import Peer, Role
@@ -20,6 +21,7 @@ from lbcontrol.model.errors import InvalidRequestError, NotFoundError
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.overrides import Override, OverrideKind
 from lbcontrol.model.text import stray_in
+from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Authorizer, Clock, Method
 
 PREFIX = "/lbcontrol.v1.AdminService/"
@@ -42,8 +44,10 @@ class AdminFrontEnd:
         *,
         clock: Clock,
         limits: NativeLimits | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Build on ``operations``; nothing runs until a transport calls a method."""
+        self._refused = Refusals(metrics or Metrics(), self.name)
         self._operations = operations
         self._directory = directory
         self._authorizer = authorizer
@@ -53,16 +57,16 @@ class AdminFrontEnd:
     def methods(self) -> Sequence[Method]:
         """Return every method of AdminService."""
         unaries = {
-            "Drain": unary(pb.DrainRequest, self._drain),
-            "Undrain": unary(pb.UndrainRequest, self._undrain),
-            "SetWeight": unary(pb.SetWeightRequest, self._set_weight),
-            "ListOverrides": unary(pb.ListOverridesRequest, self._list_overrides),
-            "Explain": unary(pb.ExplainRequest, self._explain),
-            "ListClients": unary(pb.ListClientsRequest, self._list_clients),
-            "GetClient": unary(pb.GetClientRequest, self._client),
-            "ListSources": unary(pb.ListSourcesRequest, self._list_sources),
-            "GetService": unary(pb.GetServiceRequest, self._service),
-            "ListProblems": unary(pb.ListProblemsRequest, self._list_problems),
+            "Drain": unary(pb.DrainRequest, self._drain, refused=self._refused),
+            "Undrain": unary(pb.UndrainRequest, self._undrain, refused=self._refused),
+            "SetWeight": unary(pb.SetWeightRequest, self._set_weight, refused=self._refused),
+            "ListOverrides": unary(pb.ListOverridesRequest, self._list_overrides, refused=self._refused),
+            "Explain": unary(pb.ExplainRequest, self._explain, refused=self._refused),
+            "ListClients": unary(pb.ListClientsRequest, self._list_clients, refused=self._refused),
+            "GetClient": unary(pb.GetClientRequest, self._client, refused=self._refused),
+            "ListSources": unary(pb.ListSourcesRequest, self._list_sources, refused=self._refused),
+            "GetService": unary(pb.GetServiceRequest, self._service, refused=self._refused),
+            "ListProblems": unary(pb.ListProblemsRequest, self._list_problems, refused=self._refused),
         }
         most = self._limits.message_bytes
         return [Method(PREFIX + word, unary=handler, max_message_bytes=most) for word, handler in unaries.items()]

@@ -18,13 +18,14 @@ from lbcontrol.frontends.native_ports import Directory, LoadSink, NativeClient, 
 from lbcontrol.frontends.native_register import Registering
 from lbcontrol.frontends.native_shown import client_view, told
 from lbcontrol.frontends.native_watch import WatchContext, WatchStream
+from lbcontrol.frontends.pace import Pace
 from lbcontrol.frontends.status import unary
 from lbcontrol.model.assignment import Decision
 from lbcontrol.model.clients import Peer, Role
 from lbcontrol.model.errors import InvalidRequestError
 from lbcontrol.model.findings import Finding
 from lbcontrol.runtime.metrics import Metrics
-from lbcontrol.runtime.ports import Authorizer, Clock, Method, StreamHandler
+from lbcontrol.runtime.ports import Authorizer, Method, Scheduler, StreamHandler
 
 SERVICE = "/lbcontrol.v1.LookasideService/"
 """Prefix of the paths served here."""
@@ -41,7 +42,7 @@ class NativeParts:
     authorizer: Authorizer
     loads: LoadSink
     registrar: Registrar
-    clock: Clock
+    clock: Scheduler
     limits: NativeLimits = NativeLimits()
     registration_allow: tuple[str, ...] = ()
     """Networks (CIDR) whose addresses a peer may register beside its own."""
@@ -60,6 +61,7 @@ class NativeFrontEnd:
         self._parts = parts
         self._streams: set[WatchStream] = set()
         meter = NativeMeter(parts.metrics)
+        self._refused = meter.refused
         self.encoder = Encoder(meter.encoded)
         self._watch = WatchContext(
             parts.directory,
@@ -77,10 +79,10 @@ class NativeFrontEnd:
         """Return every method of LookasideService."""
         most = self._parts.limits.message_bytes
         unaries = {
-            "GetAssignment": unary(pb.GetAssignmentRequest, self._assignment),
-            "ListServices": unary(pb.ListServicesRequest, self._list),
-            "Register": unary(pb.RegisterRequest, self._registering.register),
-            "Withdraw": unary(pb.WithdrawRequest, self._registering.withdraw),
+            "GetAssignment": unary(pb.GetAssignmentRequest, self._assignment, refused=self._refused),
+            "ListServices": unary(pb.ListServicesRequest, self._list, refused=self._refused),
+            "Register": unary(pb.RegisterRequest, self._registering.register, refused=self._refused),
+            "Withdraw": unary(pb.WithdrawRequest, self._registering.withdraw, refused=self._refused),
         }
         streams = {"WatchAssignments": self._watching, "ReportLoad": self._reporting}
         paths = [path for path in METHODS if path.startswith(SERVICE)]
@@ -112,7 +114,8 @@ class NativeFrontEnd:
 
     def _reporting(self) -> StreamHandler:
         parts = self._parts
-        return LoadStream(parts.directory, parts.authorizer, parts.loads, clock=parts.clock, limits=parts.limits)
+        pace = Pace(parts.limits, parts.clock, refused=self._refused.requests)
+        return LoadStream(parts, pace=pace, refused=self._refused)
 
     def _may_read(self, peer: Peer, decision: Decision) -> bool:
         return self._parts.authorizer.allows(peer.identity, Role.READ, decision.service)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Protocol
 
 from lookaside.api.lbcontrol.v1 import load_pb2
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
@@ -11,6 +12,8 @@ from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 from lbcontrol.frontends.native_check import checked_name, checked_profile
 from lbcontrol.frontends.native_encode import duration, profile_of, seconds
 from lbcontrol.frontends.native_ports import Directory, LoadSample, LoadSink, LoadTestimony, NativeLimits
+from lbcontrol.frontends.pace import Pace
+from lbcontrol.frontends.refusals import Refusals
 from lbcontrol.frontends.status import OK, parsed, status_of
 from lbcontrol.model.assignment import Decision
 from lbcontrol.model.clients import ClientProfile, Peer, Role
@@ -57,18 +60,47 @@ def sample_of(raw: load_pb2.LoadSample, limits: NativeLimits) -> LoadSample | lo
     return sample
 
 
+class LoadParts(Protocol):
+    """What every such stream is built on."""
+
+    @property
+    def directory(self) -> Directory:
+        """Decisions: who is assigned what."""
+        ...
+
+    @property
+    def authorizer(self) -> Authorizer:
+        """Who may read what."""
+        ...
+
+    @property
+    def loads(self) -> LoadSink:
+        """Where samples go."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+    @property
+    def limits(self) -> NativeLimits:
+        """Limits of the native API."""
+        ...
+
+
 class LoadStream:
     """The server's side of one ReportLoad call. Answers wait as one sum, never as a queue."""
 
-    def __init__(
-        self, directory: Directory, authorizer: Authorizer, sink: LoadSink, *, clock: Clock, limits: NativeLimits
-    ) -> None:
-        """Wait for ``opened``."""
-        self._directory = directory
-        self._authorizer = authorizer
-        self._sink = sink
-        self._clock = clock
-        self._limits = limits
+    def __init__(self, parts: LoadParts, *, pace: Pace, refused: Refusals) -> None:
+        """Wait for ``opened``; ``pace`` is this stream's own, ``refused`` counts what ends it."""
+        self._directory = parts.directory
+        self._authorizer = parts.authorizer
+        self._sink = parts.loads
+        self._clock = parts.clock
+        self._limits = parts.limits
+        self._pace = pace
+        self._refused = refused
         self._peer = Peer("")
         self._profile: ClientProfile | None = None
         self._outlet: Outlet | None = None
@@ -83,6 +115,9 @@ class LoadStream:
 
     def received(self, message: bytes) -> None:
         """Check and store one report; a malformed one ends the stream, a bad sample is only dropped."""
+        if self._outlet is None:
+            return
+        self._pace.count(self._outlet)
         try:
             request = parsed(pb.ReportLoadRequest, message)
             self._check(request)
@@ -110,6 +145,7 @@ class LoadStream:
     def closed(self, reason: str) -> None:
         """Let go of everything."""
         del reason
+        self._pace.stop()
         self._outlet = None
 
     def _check(self, request: pb.ReportLoadRequest) -> None:
@@ -186,6 +222,8 @@ class LoadStream:
             self._outlet = None
 
     def _end(self, error: LbControlError) -> None:
+        self._refused(error)
+        self._pace.stop()
         if self._outlet is not None:
             self._outlet.end(status_of(error))
             self._outlet = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lbcontrol.frontends.refusals import Refusals
 from lbcontrol.model.rendering import ResourceType
 from lbcontrol.runtime.metrics import Metrics
 
@@ -15,6 +16,8 @@ class NativeMeter:
     def __init__(self, metrics: Metrics) -> None:
         """Count in ``metrics``."""
         self._metrics = metrics
+        self.refused = Refusals(metrics, PROTOCOL)
+        """Counts what is refused."""
         self._pushes = metrics.pushes_total.labels(PROTOCOL, ResourceType.ASSIGNMENT.value)
         self._encodes = metrics.encodes_total.labels(PROTOCOL, ResourceType.ASSIGNMENT.value)
 

@@ -128,6 +128,9 @@ class NativeLimits:
     name_bytes: int = 512
     node_id_bytes: int = 256
     error_detail_bytes: int = 1_024
+    requests_burst: int = 200
+    """Requests of one stream at once."""
+    requests_per_second: float = 50.0
     features: int = 64
     feature_bytes: int = 64
     utilization: float = 10.0

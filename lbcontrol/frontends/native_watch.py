@@ -14,13 +14,14 @@ from lbcontrol.frontends.native_check import checked_name, checked_profile, unkn
 from lbcontrol.frontends.native_encode import Encoded, Encoder, profile_of, unknown_payload
 from lbcontrol.frontends.native_meter import NativeMeter
 from lbcontrol.frontends.native_ports import Directory, NativeClient, NativeLimits, NativeSubscription
+from lbcontrol.frontends.pace import Pace
 from lbcontrol.frontends.status import OK, parsed, status_of
 from lbcontrol.model.assignment import Decision, Mark
 from lbcontrol.model.clients import ClientProfile, Peer, Role
 from lbcontrol.model.errors import InvalidRequestError, LbControlError
 from lbcontrol.model.findings import Finding
 from lbcontrol.model.rendering import Payload
-from lbcontrol.runtime.ports import Authorizer, Clock, Metadata, Outlet
+from lbcontrol.runtime.ports import Authorizer, Metadata, Outlet, Scheduler
 
 UNKNOWN = "unknown"
 """Stands for a version where the client was told that nobody serves the name."""
@@ -33,7 +34,7 @@ class WatchContext:
     directory: Directory
     authorizer: Authorizer
     encoder: Encoder
-    clock: Clock
+    clock: Scheduler
     limits: NativeLimits
     opened: Callable[[WatchStream], None]
     """Told of each stream that begins."""
@@ -79,6 +80,7 @@ class WatchStream:
         self._peer = Peer("")
         self._opened_at = 0.0
         self._outlet: Outlet | None = None
+        self._pace = Pace(context.limits, context.clock, refused=context.meter.refused.requests)
 
     def opened(self, peer: Peer, metadata: Metadata, outlet: Outlet) -> None:
         """Begin."""
@@ -90,6 +92,9 @@ class WatchStream:
 
     def received(self, message: bytes) -> None:
         """Take one request; a bad one ends the stream."""
+        if self._outlet is None:
+            return
+        self._pace.count(self._outlet)
         try:
             self._take(parsed(pb.WatchAssignmentsRequest, message))
         except LbControlError as error:
@@ -238,11 +243,13 @@ class WatchStream:
         return decision if allowed else None
 
     def _end(self, error: LbControlError) -> None:
+        self._context.meter.refused(error)
         if self._outlet is not None:
             self._outlet.end(status_of(error))
         self._release()
 
     def _release(self) -> None:
+        self._pace.stop()
         for name in list(self._followed):
             self._unfollow(name)
         self._outlet = None

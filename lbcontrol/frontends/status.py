@@ -89,14 +89,24 @@ def parsed(kind: type[Request], raw: bytes) -> Request:
         raise InvalidRequestError(finding) from error
 
 
-def unary(kind: type[Request], answer: Callable[[Request, Peer], Awaitable[Message]]) -> UnaryHandler:
-    """Make a unary method out of ``answer``, which may raise any error of ours."""
+def _nobody(error: LbControlError) -> None:
+    del error
+
+
+def unary(
+    kind: type[Request],
+    answer: Callable[[Request, Peer], Awaitable[Message]],
+    *,
+    refused: Callable[[LbControlError], None] = _nobody,
+) -> UnaryHandler:
+    """Make a unary method out of ``answer``, which may raise any error of ours; ``refused`` is told of each."""
 
     async def handler(raw: bytes, peer: Peer, metadata: Metadata) -> bytes:
         del metadata
         try:
             return (await answer(parsed(kind, raw), peer)).SerializeToString()
         except LbControlError as error:
+            refused(error)
             raise StatusError(status_of(error)) from error
 
     return handler

@@ -19,6 +19,7 @@ class Budget:
         self._glitches = limits.glitches
         self._updates = limits.window_updates
         self._empty_most = limits.empty_data
+        self._small = Bucket(limits.small_data)
         self._empty = 0
         self._frames = 0
         """DATA frames sent that no budget has been widened by yet."""
@@ -63,6 +64,11 @@ class Budget:
         self._empty = 0 if size else self._empty + 1
         if self._empty > self._empty_most:
             raise _calm("empty_data")
+
+    def small_data(self, now: float) -> None:
+        """The peer sent a DATA frame that brought its message on by a few bytes only."""
+        if not self._small.take(now):
+            raise _calm("small_data")
 
     def sent(self, frames: int) -> None:
         """We sent DATA frames: the peer may measure its bandwidth and open its windows.

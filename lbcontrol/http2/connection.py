@@ -40,6 +40,8 @@ from lbcontrol.http2.streams import Stream
 
 _WHOLE = struct.Struct(">HBHLBL")
 """Head of a DATA frame and its message's prefix: length in two parts, type and flags, stream; flag, length."""
+SMALL_BYTES = 256
+"""A DATA frame that is shorter, and does not end a message, is worth less than it costs."""
 
 
 class _Block:
@@ -57,6 +59,19 @@ class _Block:
         self.continuations = 0
         self.empty = 0
         self.began_at = now
+
+
+def _without_stillborn(events: list[Event]) -> list[Event]:
+    """Leave out streams that were opened and reset in one go: of them only our reasons need be heard."""
+    gone = {each.stream for each in events if isinstance(each, Closed)}
+    gone &= {each.stream for each in events if isinstance(each, Opened)}
+    if not gone:
+        return events
+    return [
+        each
+        for each in events
+        if isinstance(each, Broken | PeerLeaves) or each.stream not in gone or (isinstance(each, Closed) and each.ours)
+    ]
 
 
 class Connection:
@@ -110,7 +125,7 @@ class Connection:
         except ConnectionFaultError as fault:
             self._break(fault)
         found, self._events[:] = list(self._events), []
-        return found
+        return _without_stillborn(found)
 
     def whole_message(self, data: bytes) -> tuple[int, bytes] | None:
         """Return stream and message when ``data`` is one DATA frame with one message and nothing else is to be said.
@@ -201,11 +216,9 @@ class Connection:
         if self._is_idle(fault.stream):  # There is nothing to reset (section 6.4).
             raise ConnectionFaultError(fault.code, fault.reason)
         self._budget.reset(now)
-        was_open = fault.stream in self.streams
         self.sending.control(long_frame(Kind.RST_STREAM, fault.stream, value=fault.code))
         self.sending.forget(fault.stream)
-        if was_open:
-            self._events.append(Closed(fault.stream, fault.code, ours=True, reason=fault.reason))
+        self._events.append(Closed(fault.stream, fault.code, ours=True, reason=fault.reason))
 
     def _is_idle(self, stream: int) -> bool:
         """True for a stream that nobody has opened; those with even numbers would be ours, and we open none."""
@@ -231,6 +244,8 @@ class Connection:
         if not flags & END_STREAM:
             self._budget.data(len(body))
         self._body(found, body, now=now)
+        if found.assembly.unfinished:
+            self._charge(found, len(body), now=now)
         self._give_back(found, size)
         if flags & END_STREAM:
             self._end_remote(found)
@@ -250,6 +265,15 @@ class Connection:
         except CompressedError:
             stream.refused = True
             self._events.append(Refused(stream.id, 0, 0))
+
+    def _charge(self, stream: Stream, size: int, *, now: float) -> None:
+        """Judge what an unfinished message costs: turns for a few bytes each, and memory."""
+        if size < SMALL_BYTES:
+            self._budget.small_data(now)
+        if stream.assembly.unfinished > self._limits.unfinished // self._limits.streams:
+            kept = sum(each.assembly.unfinished for each in self.streams.values())
+            if kept > self._limits.unfinished:
+                raise StreamFaultError(stream.id, Code.ENHANCE_YOUR_CALM, reason="unfinished")
 
     def _stray(self, stream: int) -> None:
         """Judge DATA or HEADERS on a stream that is not open for the peer (section 5.1)."""
@@ -347,7 +371,7 @@ class Connection:
         if block.itself:
             raise StreamFaultError(number, Code.PROTOCOL_ERROR, reason="self_dependency")
         if self._leaving or len(self.streams) >= self._limits.streams:
-            raise StreamFaultError(number, Code.REFUSED_STREAM, reason="streams")
+            raise StreamFaultError(number, Code.REFUSED_STREAM, reason="streams_per_connection")
         check_request(number, fields)
         expected = content_length(number, fields)
         stream = Stream(

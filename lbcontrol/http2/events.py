@@ -42,7 +42,7 @@ class Refused:
 
 @dataclass(slots=True)
 class Closed:
-    """The stream is gone without our doing: the peer reset it, or broke a rule and we did."""
+    """The stream is gone without our doing: the peer reset it, or broke a rule and we did, maybe before it was open."""
 
     stream: int
     code: Code | int

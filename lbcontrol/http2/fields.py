@@ -19,6 +19,9 @@ _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(rb"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?|")
 """No NUL, CR or LF, no white space at the ends (section 8.2.1); further control characters are refused too."""
 _PSEUDO = frozenset({b":method", b":scheme", b":path", b":authority"})
+_RESIZES, _RESIZE = 0xE0, 0x20
+"""Bits of a block's first byte that say that the table gets another size (RFC 7541 section 6.3)."""
+_Table = tuple[int, tuple[bytes, bytes] | None]
 _CONNECTION = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 """Fields that belong to HTTP/1 connections (section 8.2.2)."""
 
@@ -30,6 +33,8 @@ class Blocks:
         """Begin with an empty dynamic table of 4,096 bytes."""
         self._decoder = Decoder(max_header_list_size=limits.header_list)
         self._limits = limits
+        self._last: tuple[bytes, _Table, Fields] = (b"", (0, None), [])
+        """The last block that left the table as it was, with what it says: peers repeat themselves, and floods do."""
 
     def decode(self, block: bytes) -> Fields:
         """Return the fields of one block.
@@ -37,6 +42,19 @@ class Blocks:
         Raises:
             ConnectionFaultError: the block is malformed or too large; the table cannot be trusted any more.
         """
+        entries = self._decoder.header_table.dynamic_entries
+        size, newest = len(entries), entries[0] if entries else None
+        last, (size_then, newest_then), known = self._last
+        if last == block and size_then == size and newest_then is newest:
+            return known
+        found = self._decoded(block)
+        # An entry that comes in is another object, even where it says the same as the newest before.
+        same = len(entries) == size and (entries[0] if entries else None) is newest
+        if same and block and block[0] & _RESIZES != _RESIZE:
+            self._last = (block, (size, newest), found)
+        return found
+
+    def _decoded(self, block: bytes) -> Fields:
         try:
             found = [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
         except OversizedHeaderListError:

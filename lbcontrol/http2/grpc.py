@@ -114,9 +114,9 @@ class Assembly:
         """When the unfinished message began; None when there is none."""
 
     @property
-    def unfinished(self) -> bool:
-        """True while part of a message is kept."""
-        return bool(self._kept)
+    def unfinished(self) -> int:
+        """Bytes kept of a message that is not whole."""
+        return len(self._kept)
 
     def takes(self, length: int) -> bool:
         """True when a whole message of ``length`` bytes may come next."""

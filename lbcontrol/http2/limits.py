@@ -33,6 +33,10 @@ class Limits:
     """WINDOW_UPDATE frames to begin with; each DATA frame we send allows 10 more."""
     empty_data: int = 10
     """Empty DATA frames in a row."""
+    small_data: tuple[float, float] = (100.0, 20.0)
+    """DATA frames of less than 256 bytes that end no message: burst, and how many more each second."""
+    unfinished: int = 1_310_720
+    """Bytes kept of unfinished messages, over all streams: one of the longest, and a start of others."""
     glitches: int = 100
     """Unknown frame types and other small oddities of one connection."""
     resets: tuple[float, float] = (200.0, 20.0)

@@ -56,6 +56,11 @@ class Sending:
         """Queue frames that no window holds back."""
         self.out.append(frames)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes of messages under way that no window has let out yet."""
+        return sum(len(self._streams[stream].rest or b"") for stream in self._waiting)
+
     def begin(self, stream: int, block: bytes) -> None:
         """Keep the header block that goes before the first message; a stream that is gone is left alone."""
         if stream in self._streams:

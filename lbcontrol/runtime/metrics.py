@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from lbcontrol.model.endpoints import Health
 from lbcontrol.model.rendering import ResourceType
+from lbcontrol.runtime.rejections import FULL, REASONS
 
 KINDS = ("grpc-cpp", "grpc-go", "grpc-java", "grpc-node", "envoy", "lookaside", "unknown")
 """Closed set of the label ``client_kind``."""
@@ -81,8 +82,8 @@ class Metrics:
                 family.labels(*row)
         return family
 
-    def _seconds(self, name: str, text: str) -> Histogram:
-        return Histogram(f"lbcontrol_{name}", text, buckets=SECONDS, registry=self.registry)
+    def _seconds(self, name: str, text: str, labels: Iterable[str] = ()) -> Histogram:
+        return Histogram(f"lbcontrol_{name}", text, tuple(labels), buckets=SECONDS, registry=self.registry)
 
     def _process(self) -> None:
         self.build_info = self._gauge("build_info", "1, with the version as label.", ("version",))
@@ -91,9 +92,15 @@ class Metrics:
         self.streams = self._gauge("streams", "Open streams.", ("protocol",), PROTOCOLS)
         self.streams_limit = self._gauge("streams_limit", "Most streams this process accepts.")
         self.streams_reaped_total = self._counter(
-            "streams_reaped_total", "Streams the server ended.", ("reason",), ("max_age", "shutdown", "slow", "limit")
+            "streams_reaped_total", "Streams the server ended.", ("reason",), ("max_age", "shutdown", "slow")
+        )
+        self.streams_shed_total = self._counter(
+            "streams_shed_total", "Connections and streams refused because the process was full.", ("reason",), FULL
         )
         self.rejected_total = self._counter("rejected_total", "Inputs refused by a limit.", ("layer", "reason"))
+        for layer, reasons in REASONS.items():
+            for reason in reasons:
+                self.rejected_total.labels(layer, reason)
         self.state_write_errors_total = self._counter("state_write_errors_total", "Writes of state that failed.")
         self.internal_errors_total = self._counter(
             "internal_errors_total", "Exceptions nobody expected; the rest went on.", ("part",), PARTS
@@ -107,6 +114,11 @@ class Metrics:
         self.source_up = self._gauge("source_up", "1 while the source can be read.", ("source",))
         self.source_last_event_timestamp_seconds = self._gauge(
             "source_last_event_timestamp_seconds", "Unix time of the source's last sign of life.", ("source",)
+        )
+        self.source_lag_seconds = self._seconds(
+            "source_lag_seconds",
+            "Time from a change in the registry, by its own clock, until it was read.",
+            ("source",),
         )
         self.source_errors_total = self._counter("source_errors_total", "Failures of the source.", ("source",))
         self.config_valid = self._gauge("config_valid", "1 when the file is in force, 0 when refused.", ("file",))

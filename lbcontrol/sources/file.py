@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from lbcontrol.model.errors import SourceUnavailableError
-from lbcontrol.model.findings import Finding
+from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.services import ServiceSnapshot
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Sink
@@ -34,6 +34,16 @@ PATIENCE = 2.0
 """Seconds of restless change after which files are read all the same."""
 ALIVE = 10.0
 """Seconds between two signs of life."""
+
+REASONS = {
+    "LB109": "references",
+    "LB110": "file_bytes",
+    "LB111": "depth",
+    "LB125": "services",
+    "LB201": "unreadable",
+    "LB202": "unreadable",
+}
+"""Label ``reason`` of ``rejected_total{layer="file"}`` by code; of all others a file is ``invalid``."""
 
 _log = structlog.get_logger("lbcontrol.sources.file")
 
@@ -61,6 +71,7 @@ class FileSource:
         self._synced = False
         self._complete = False
         self._alive_at = float("-inf")
+        metrics.source_lag_seconds.labels(name)
 
     def findings(self) -> Sequence[Finding]:
         """Return what is wrong with the files now, and the warnings about them."""
@@ -103,6 +114,7 @@ class FileSource:
             return False
         self._settling.forget()
         self._report(state)
+        self._measure(self._state, state)
         self._state = state
         self._tell(state, changed, sink)
         return True
@@ -130,10 +142,20 @@ class FileSource:
         for finding in state.findings:
             if finding not in before.findings:
                 self._log(finding)
+                if finding.severity is Severity.ERROR:
+                    self._metrics.rejected_total.labels("file", REASONS.get(finding.code, "invalid")).inc()
         for path in before.config.keys() - state.config.keys():
             self._metrics.config_valid.remove(path)
         for path, valid in state.config.items():
             self._metrics.config_valid.labels(path).set(valid)
+
+    def _measure(self, before: FileState | None, now: FileState) -> None:
+        """Note how long ago the last file changed that is read for the first time now, by the file system's clock."""
+        known = set(before.listing.files) if before is not None else set(now.listing.files)
+        changed = [each.changed_at for each in now.listing.files if each not in known and each.problem is None]
+        if changed:
+            lag = max(0.0, self._scheduler.wall() - max(changed))
+            self._metrics.source_lag_seconds.labels(self._name).observe(lag)
 
     def _log(self, finding: Finding) -> None:
         parts = {"code": finding.code, "what": finding.what, "at": finding.at, "why": finding.why, "do": finding.do}
@@ -144,6 +166,7 @@ class FileSource:
         if finding != self._missing:
             self._missing = finding
             self._log(finding)
+            self._metrics.rejected_total.labels("file", REASONS.get(finding.code, "invalid")).inc()
             sink.stale(SourceUnavailableError(finding))
 
     def _found(self, sink: Sink) -> None:

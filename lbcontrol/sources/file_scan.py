@@ -33,6 +33,11 @@ class SeenFile(NamedTuple):
     problem: Finding | None = None
     """Why it is not read."""
 
+    @property
+    def changed_at(self) -> float:
+        """When its content or its name changed last, in Unix seconds of the file system; for one without a problem."""
+        return self.signature[-1] / 1e9
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:

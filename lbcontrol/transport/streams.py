@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from prometheus_client import Counter
+
+from lbcontrol.http2.limits import Limits
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Status, StatusCode, Timer
+from lbcontrol.runtime.rejections import FULL
 from lbcontrol.runtime.supervision import Supervisor
 from lbcontrol.transport.reasons import MAX_AGE, SHUTDOWN, SLOW
 
@@ -18,8 +22,12 @@ AGED = Status(StatusCode.UNAVAILABLE, "the stream has reached its greatest age; 
 STOPPING = Status(StatusCode.UNAVAILABLE, "server is shutting down")
 STALLED = Status(StatusCode.UNAVAILABLE, "the client does not read")
 
+SHORT = Status(StatusCode.RESOURCE_EXHAUSTED, "LB509: memory is short here; try again later")
+
 REAPED = frozenset({MAX_AGE, SHUTDOWN, SLOW})
 """Reasons for which the server ends streams; the label of ``streams_reaped_total``."""
+LAYER = "transport"
+"""Label ``layer`` of what is refused here."""
 END_SHARE = 0.8
 """Part of the grace period over which streams are ended; the rest is for their last bytes."""
 END_GAP = 0.5
@@ -28,6 +36,8 @@ END_TICK = 0.02
 """Shortest pause; with more streams several are ended at a time."""
 SWEEP_SHARE = 0.01
 """Part of the greatest age between two sweeps."""
+SWEEP_STALL = 0.25
+"""The same of the time that a message may be under way."""
 
 
 class OpenStream(Protocol):
@@ -44,6 +54,11 @@ class OpenStream(Protocol):
         ...
 
 
+def never() -> bool:
+    """Return False."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
     """Limits of one listener."""
@@ -56,12 +71,30 @@ class StreamLimits:
     """At a time, and never more than the process has descriptors for (http2; grpcio has no such limit)."""
     connections_per_address: int = 4_096
     """Of one IP address at a time (http2)."""
+    accepts: int = 64
+    """Connections accepted in one turn of the loop: the others wait in the backlog (http2)."""
+    preface: float = 10.0
+    """Seconds from TCP accept to preface and SETTINGS (http2)."""
+    idle: float = 60.0
+    """Seconds a connection may be without a stream (http2)."""
+    keepalive: float = 30.0
+    """Seconds of silence after which a peer is asked whether it is there."""
+    keepalive_answer: float = 10.0
+    """Seconds it has to answer."""
+    message: float = 10.0
+    """Seconds from the first byte of a message to its last (http2)."""
+    unsent: int = 262_144
+    """Bytes of messages under way on one connection (http2)."""
+    wire: Limits = Limits()
+    """Limits of the protocol machine of one connection (http2)."""
     max_age: float = 1_800.0
     """Seconds after which a stream is ended, so that clients spread over replicas again."""
     age_jitter: float = 0.2
     """Share by which the age of each stream differs, both ways."""
+    is_short: Callable[[], bool] = never
+    """True while nothing more is taken for want of memory."""
     stall: float = 60.0
-    """Seconds one message may be under way."""
+    """Seconds one message may be under way, or a socket take nothing."""
 
 
 class Streams:
@@ -81,10 +114,13 @@ class Streams:
         self._chance = random.Random()  # noqa: S311  spreads load, guards nothing
         self._hurry = asyncio.Event()
         self._timer: Timer | None = None
+        self._refusals: dict[str, Counter] = {}
+        """By reason, which is one of a closed set: a flood is to cost little."""
 
     def start(self) -> None:
         """Begin to look at ages."""
-        self._timer = self._scheduler.call_later(self._limits.max_age * SWEEP_SHARE, self._sweep)
+        pause = min(self._limits.max_age * SWEEP_SHARE, self._limits.stall * SWEEP_STALL)
+        self._timer = self._scheduler.call_later(pause, self._sweep)
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -92,10 +128,12 @@ class Streams:
 
     def admit(self) -> Status | None:
         """Return why one more call cannot be taken, None when it can."""
+        if self._limits.is_short():
+            self.refused("memory")
+            return SHORT
         if len(self._open) + self._unary < self._limits.streams:
             return None
         self.refused("streams")
-        self._metrics.streams_reaped_total.labels("limit").inc()
         what = f"LB506: {self._limits.streams} calls are open; the limit is limits.streams"
         return Status(StatusCode.RESOURCE_EXHAUSTED, what)
 
@@ -120,7 +158,12 @@ class Streams:
 
     def refused(self, reason: str) -> None:
         """Count an input that a limit refused."""
-        self._metrics.rejected_total.labels("transport", reason).inc()
+        counter = self._refusals.get(reason)
+        if counter is None:
+            counter = self._refusals[reason] = self._metrics.rejected_total.labels(LAYER, reason)
+        counter.inc()
+        if reason in FULL:
+            self._metrics.streams_shed_total.labels(reason).inc()
 
     def caught(self, error: Exception) -> None:
         """Log and count what a front end's code raised."""

@@ -17,7 +17,6 @@ BEFORE_THE_RULE = frozenset(
     {
         "lbcontrol/frontends/admin.py __init__",
         "lbcontrol/frontends/health.py __init__",
-        "lbcontrol/frontends/native_load.py __init__",
         "lbcontrol/frontends/native_register.py __init__",
     }
 )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
 
-from lbcontrol.http2.frames import ACK, PREFACE, Code, Kind, frame, long_of
+from lbcontrol.http2.frames import ACK, END_STREAM, PREFACE, Code, Kind, Setting, frame, long_of, settings_frame
 from lbcontrol.runtime.clock import FakeClock
+from lbcontrol.runtime.collector import collector_paused
+from lbcontrol.transport.http2.server import Server
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
 from tests.contract.serving import Served, chosen, dialled, served, stream
@@ -55,7 +58,7 @@ async def test_unfinished_preface_costs_the_connection(said: bytes) -> None:
         await peer.send(said)
         await peer.wait_for(Kind.SETTINGS)
         await _pass(clock, 9)
-        assert _refused(plane, "preface") is None
+        assert _refused(plane, "preface") == 0.0
         await _pass(clock, 7)
         assert await peer.end() == (Code.SETTINGS_TIMEOUT, "preface")
         assert _refused(plane, "preface") == 1.0
@@ -114,6 +117,55 @@ async def test_reader_that_never_reads_is_cut_after_a_minute() -> None:
         await _pass(clock, 8)
         await asyncio.wait_for(handler.over.wait(), 2.0)
         assert _refused(plane, "stalled") == 1.0
+
+
+async def test_message_that_dribbles_ends_its_call_with_words() -> None:
+    """Each of several streams is judged at the same look; the connection goes on."""
+    clock = FakeClock()
+    async with served(clock=clock) as plane, raw(plane.target) as peer:
+        await _open(peer)
+        for stream in (3, 5):
+            await peer.send(peer.opening(stream) + frame(Kind.DATA, 0, stream=stream, payload=b"\0\0"))
+        await peer.say(b"two")
+        await peer.wait_for(Kind.DATA)
+        await _pass(clock, 16)
+        assert _refused(plane, "message_seconds") == 2.0
+        assert [each.closings for each in plane.handlers] == [[], ["ended"], ["ended"]]
+        await peer.say(b"three")
+        await peer.wait_for(Kind.DATA)
+
+
+async def test_messages_under_way_are_bounded_over_all_streams() -> None:
+    """Beyond the bound a stream keeps its newest until there is room, and then that is what the client gets."""
+    async with served(limits=StreamLimits(unsent=10_000)) as plane, raw(plane.target) as peer:
+        await peer.send(PREFACE + settings_frame({Setting.INITIAL_WINDOW_SIZE: 0}))
+        for stream in (1, 3, 5):
+            await peer.send(peer.opening(stream))
+        await peer.send(frame(Kind.PING, 0, payload=PING))
+        await peer.wait_for(Kind.PING, flags=ACK)
+        one, two, three = plane.handlers
+        for handler in (one, two, three):
+            handler.send(BIG[:9_000])
+        three.send(b"newest")
+        assert [each.refused for each in (one, two, three)] == [0, 0, 2]
+        await peer.send(settings_frame({Setting.INITIAL_WINDOW_SIZE: 65_535}))
+        got = [await peer.wait_for(Kind.DATA) for _ in range(3)]
+        assert [len(each) for each in got] == [9_005, 9_005, 5 + len(b"newest")]
+
+
+async def test_nothing_is_taken_while_memory_is_short() -> None:
+    """A stream on an open connection is told so, a new connection is closed; both count as shed."""
+    short = [False]
+    async with served(limits=StreamLimits(is_short=lambda: short[0])) as plane, raw(plane.target) as peer:
+        await _open(peer)
+        short[0] = True
+        await peer.send(peer.opening(3))
+        assert b"LB509" in await peer.wait_for(Kind.HEADERS, flags=END_STREAM)
+        async with raw(plane.target) as other:
+            assert await other.end() is None
+        assert plane.sample("streams_shed_total", reason="memory") == 2.0
+        await peer.say(b"two")
+        await peer.wait_for(Kind.DATA)
 
 
 async def test_connections_are_counted_in_all_and_by_address() -> None:
@@ -191,3 +243,19 @@ async def test_stock_client_returns_by_itself_when_its_connection_is_left() -> N
                 await call.read()
         ports = {each.peer.address for each in plane.handlers}
         assert len(ports) == 2
+
+
+async def test_closed_connection_does_not_wait_for_the_collector() -> None:
+    """Neither the connection nor its socket is in a cycle: thousands come and go between two full collections."""
+    with collector_paused():
+        async with served() as plane:
+            assert isinstance(plane.server, Server)
+            async with raw(plane.target) as peer:
+                await _open(peer)
+                (link,) = plane.server._shared.links()
+                left = weakref.ref(link), weakref.ref(link._transport)
+                del link
+            await plane.handlers.pop().over.wait()
+            for _ in range(3):
+                await asyncio.sleep(0)  # asyncio lets go of its own after it has told us
+            assert [each() for each in left] == [None, None]

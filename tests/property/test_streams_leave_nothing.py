@@ -9,6 +9,7 @@ from lbcontrol.frontends.xds.responses import MOST_KEPT
 from lbcontrol.frontends.xds.stream import AdsStream
 from lbcontrol.frontends.xds.subscription import Subscription
 from lbcontrol.model.services import BackendRef, RouteRule, ServiceSnapshot
+from lbcontrol.runtime.collector import collector_paused
 from lbcontrol.runtime.publisher import PublisherOptions
 from lbcontrol.runtime.view import PublishedView
 from tests.support.builders import endpoint
@@ -66,6 +67,18 @@ def test_nothing_is_left_of_a_thousand_streams() -> None:
     assert (len(parts.stand_ins), len(parts.parking.findings())) == (0, 0)
     assert len(spine.front.responses._kept) <= MOST_KEPT
     assert spine.metrics.registry.get_sample_value("lbcontrol_streams", {"protocol": "xds"}) == 0.0
+
+
+def test_closed_streams_do_not_wait_for_the_collector() -> None:
+    """Nothing of a closed stream is in a cycle: the collector looks at old objects every ten minutes only."""
+    spine = Spine()
+    spine.feed(one(1), events.SourceSynced("one"))
+    (before,) = alive(AdsStream)
+    with collector_paused():
+        for number in range(50):
+            come_and_go(spine, number)
+        spine.rest()
+        assert sum(type(each) is AdsStream for each in gc.get_objects()) == before
 
 
 def test_view_lets_go_of_a_big_service_that_was_left_before_it_was_made() -> None:

@@ -45,8 +45,14 @@ def run_cli(*args: str) -> str:
 class ControlPlane:
     """One control plane on fixed ports and one directory of files, so that it can be restarted."""
 
-    def __init__(self, home: Path, *, state: bool = False, transport: str = _TRANSPORT) -> None:
-        """Keep files and log under `home`, and with `state` a state directory; nothing is started yet."""
+    def __init__(
+        self, home: Path, *, state: bool = False, transport: str = _TRANSPORT, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep files and log under `home`, and with `state` a state directory; nothing is started yet.
+
+        `env` is added to its environment (`procs.UNMEASURED` where its speed is the point).
+        """
+        self._env = env
         self.files, self.log = home / "lbcontrol.d", home / "lbcontrol.log"
         self.flags: tuple[str, ...] = ("--state-dir", str(home / "state")) if state else ()
         if transport:
@@ -70,7 +76,7 @@ class ControlPlane:
 
     def begin(self) -> None:
         """Start the process, ready or not."""
-        self.proc = Proc([lbcontrol(), "serve", *self.arguments()], log=self.log)
+        self.proc = Proc([lbcontrol(), "serve", *self.arguments()], log=self.log, env=self._env)
 
     def arguments(self) -> list[str]:
         """What stands after ``serve``."""

@@ -27,6 +27,17 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+UNMEASURED: Mapping[str, str] = {"LBCONTROL_TEST_UNMEASURED": "1"}
+"""Environment of a child whose own speed is the point: coverage, which would slow it down, is not started in it."""
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return a child's environment."""
+    whole = {**os.environ, **env}
+    dropped = "COVERAGE_" if UNMEASURED.items() <= env.items() else "\0"
+    return {name: value for name, value in whole.items() if not name.startswith(dropped)}
+
+
 def _die_with_parent() -> None:
     """Ask Linux to kill this child when the thread that started it ends: no orphan after -9."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -36,7 +47,10 @@ class Proc:
     """A child in its own process group; stdout is read as lines, stderr goes to a log file."""
 
     def __init__(self, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
-        """Start `argv`; `env` is added to the caller's environment. Raises OSError."""
+        """Start `argv`; `env` is added to the caller's environment, and `UNMEASURED` leaves out coverage's part of it.
+
+        Raises OSError.
+        """
         self.log = log
         self._lines: queue.Queue[str | None] = queue.Queue()
         with log.open("ab") as stderr:
@@ -45,7 +59,7 @@ class Proc:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**os.environ, **(env or {})},
+                env=_environment(env or {}),
                 start_new_session=True,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509  one C call, takes no lock
             )

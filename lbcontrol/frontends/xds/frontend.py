@@ -51,7 +51,7 @@ class XdsFrontEnd:
         """Build on ``parts``; nothing runs until a transport calls a method."""
         self._parts = parts
         self._streams: dict[AdsStream, None] = {}
-        self.responses = Responses(Nonces())
+        self.responses = Responses(Nonces(), parts.scheduler)
         shared = Shared(
             views=parts.views,
             authorizer=parts.authorizer,

@@ -36,6 +36,8 @@ class XdsLimits:
     types_per_stream: int = 16
     node_id_bytes: int = 256
     node_metadata_bytes: int = 65_536
+    node_metadata_depth: int = 32
+    """Levels of mappings and lists in it."""
     requests_burst: int = 200
     requests_per_second: float = 50.0
     nacks_per_minute: int = 10
@@ -65,7 +67,7 @@ def _check_lengths(names: Iterable[str], limits: XdsLimits) -> None:
     for name in names:
         if len(name) > most or (not name.isascii() and len(name.encode()) > most):
             what = f'a name has {len(name.encode())} bytes: "{name[:32]}…"'
-            why = f"the limit is {most} bytes (limits.nameBytes)"
+            why = f"the limit is {most} bytes"
             raise InvalidRequestError(Finding("LB334", what, at="resource_names", why=why))
 
 
@@ -77,7 +79,7 @@ def check_count(count: int, type_url: str, *, limits: XdsLimits) -> None:
     """
     if count > limits.names_per_type:
         what = f"{count} names of {type_url.rpartition('.')[2]} on one stream"
-        why = f"the limit is {limits.names_per_type} (limits.namesPerType)"
+        why = f"the limit is {limits.names_per_type} (limits.namesPerStream)"
         do = "open a second stream for the rest"
         raise InvalidRequestError(Finding("LB333", what, at="resource_names", why=why, do=do))
 
@@ -108,21 +110,18 @@ def check_node(node: Any, limits: XdsLimits) -> None:
     if size > limits.node_metadata_bytes:
         why = f"the limit is {limits.node_metadata_bytes} (limits.nodeMetadataBytes)"
         raise InvalidRequestError(Finding("LB337", f"node.metadata has {size} bytes", at="node.metadata", why=why))
+    if size and _is_deeper(node.metadata.fields.values(), limits.node_metadata_depth):
+        why = f"the limit is {limits.node_metadata_depth} levels"
+        raise InvalidRequestError(Finding("LB337", "node.metadata is nested too deeply", at="node.metadata", why=why))
 
 
-class Bucket:
-    """Requests one stream may make: ``burst`` at once, then ``rate`` a second."""
-
-    __slots__ = ("_at", "_tokens")
-
-    def __init__(self, burst: int, now: float) -> None:
-        """Begin full."""
-        self._tokens = float(burst)
-        self._at = now
-
-    def take(self, limits: XdsLimits, now: float) -> float:
-        """Count a request; return the seconds until the next one is allowed, 0 for at once."""
-        rate = limits.requests_per_second
-        self._tokens = min(self._tokens + (now - self._at) * rate, float(limits.requests_burst)) - 1.0
-        self._at = now
-        return max(0.0, (1.0 - self._tokens) / rate) if self._tokens < 1.0 else 0.0
+def _is_deeper(values: Iterable[Any], levels: int) -> bool:
+    """Return whether some value (google.protobuf.Value) lies deeper than so many levels."""
+    inner = [value for value in values if value.WhichOneof("kind") in ("struct_value", "list_value")]
+    if not inner:
+        return False
+    if levels <= 1:
+        return True
+    lists = (value.list_value.values for value in inner if value.HasField("list_value"))
+    structs = (value.struct_value.fields.values() for value in inner if value.HasField("struct_value"))
+    return any(_is_deeper(each, levels - 1) for each in (*lists, *structs))

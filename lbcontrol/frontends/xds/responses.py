@@ -17,11 +17,15 @@ from lbcontrol.frontends.xds import wire
 from lbcontrol.frontends.xds.nonces import NONE, Nonces
 from lbcontrol.frontends.xds.types import TYPE_URLS
 from lbcontrol.model.rendering import Payload, Resource, ResourceType
+from lbcontrol.runtime.ports import Clock
 
 MOST_KEPT = 8_192
 """Responses kept for the next stream; the one longest unused goes first."""
 MOST_BYTES = 32 * 1_048_576
 """Bodies kept, in bytes: what streams still have under way is not counted."""
+KEPT_SECONDS = 60.0
+"""A response that nobody was sent for so long is let go: most are replaced by the next change, and each keeps its
+resources in memory."""
 _NONCE = 5  # Of DiscoveryResponse and DeltaDiscoveryResponse alike.
 
 Resources = tuple[Resource, ...]
@@ -98,7 +102,7 @@ def encode_delta(content: Content) -> bytes:
 class Response:
     """One response made once."""
 
-    __slots__ = ("_body", "_payload", "nonce")
+    __slots__ = ("_body", "_payload", "nonce", "used_at")
 
     def __init__(self, body: bytes) -> None:
         """Keep the bytes; no nonce yet."""
@@ -106,6 +110,8 @@ class Response:
         self._payload: Payload | None = None
         self.nonce = NONE
         """Nonce of the payload handed out last."""
+        self.used_at = 0.0
+        """When a stream asked for it last, in monotonic seconds."""
 
     @property
     def size(self) -> int:
@@ -121,11 +127,12 @@ class Response:
 
 
 class Responses:
-    """Keeps what was put together lately. Bounds: ``MOST_KEPT`` responses, ``MOST_BYTES`` of bodies."""
+    """Keeps what was put together lately: ``MOST_KEPT`` responses, ``MOST_BYTES`` of bodies, for ``KEPT_SECONDS``."""
 
-    def __init__(self, nonces: Nonces) -> None:
+    def __init__(self, nonces: Nonces, clock: Clock) -> None:
         """Begin empty."""
         self._nonces = nonces
+        self._clock = clock
         self._kept: dict[tuple[EncodeResponse, Content], Response] = {}
         self._bytes = 0
         self.assembled = 0
@@ -148,11 +155,15 @@ class Responses:
             response = Response(encode(content))
             self.assembled += 1
             self._bytes += response.size
+        response.used_at = self._clock.now()
         self._kept[key] = response  # Last in order: used just now.
-        self._trim()
+        self._trim(response.used_at - KEPT_SECONDS)
         return response
 
-    def _trim(self) -> None:
-        while self._kept and (len(self._kept) > MOST_KEPT or self._bytes > MOST_BYTES):
+    def _trim(self, since: float) -> None:
+        while self._kept:
             oldest = next(iter(self._kept))
+            is_old = self._kept[oldest].used_at < since
+            if not (is_old or len(self._kept) > MOST_KEPT or self._bytes > MOST_BYTES):
+                return
             self._bytes -= self._kept.pop(oldest).size

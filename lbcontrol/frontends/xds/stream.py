@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from lbcontrol.frontends.pace import Bucket
 from lbcontrol.frontends.status import OK, status_of
 from lbcontrol.frontends.xds.broadcast import Broadcast, is_plain, is_quiet, is_stirred
 from lbcontrol.frontends.xds.departures import Departures, wanted_by
 from lbcontrol.frontends.xds.limits import (
-    Bucket,
     XdsLimits,
     check_count,
     check_types,
@@ -166,6 +166,7 @@ class AdsStream:
             self._shared.meter.streams.dec()
             if self.scope is not None:
                 self._shared.meter.client(self.scope.view.kind, -1)
+        self.scope = None  # It knows this stream: a cycle that would wait minutes for the collector.
 
     # --- the publisher's side
 

@@ -50,6 +50,8 @@ class Acceptor:
         """A descriptor to give up when there is none left, so that a caller can be told so instead of waiting."""
         self._joining: set[asyncio.Task[None]] = set()
         self._accepting = False
+        self.per_turn = ACCEPTS
+        """Connections accepted in one turn."""
 
     def start(self) -> None:
         """Accept."""
@@ -67,7 +69,7 @@ class Acceptor:
         return True
 
     def _accept(self) -> None:
-        for _ in range(ACCEPTS):
+        for _ in range(self.per_turn):
             try:
                 sock, name = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

@@ -26,6 +26,8 @@ class Link(Protocol):
     connection: Connection
     blocked: bool
     """True while the socket takes nothing more."""
+    unsent: int
+    """Bytes of messages that may be under way on the connection, besides the last."""
 
     def write(self, frames: bytes) -> None:
         """Write frames after what the connection has queued."""
@@ -103,6 +105,9 @@ class StreamCall(OpenStream):
         if head is not None:
             frames = frames_of(payload, self.id)
             link.write(head + frames if head else frames)
+        elif sending.unsent >= link.unsent:
+            self._wanted = True
+            return False
         elif not sending.send(self.id, prefixed(payload.message)):
             self.writing_since = link.now()
             link.flush()

@@ -14,7 +14,7 @@ from lbcontrol.http2.grpc import RESPONSE_HEADERS, is_grpc, metadata_of, timeout
 from lbcontrol.model.clients import Peer
 from lbcontrol.runtime.ports import Method, Status, StatusCode
 from lbcontrol.transport.http2.calls import LATE, StreamCall, UnaryCall, status_block
-from lbcontrol.transport.reasons import CLIENT, MAX_AGE, SLOW, TOO_LARGE
+from lbcontrol.transport.reasons import CLIENT, ENDED, MAX_AGE, TOO_LARGE
 
 if TYPE_CHECKING:
     from lbcontrol.transport.http2.server import Shared
@@ -23,20 +23,10 @@ NOT_GRPC = encode([(b":status", b"415"), (b"content-type", b"text/plain; charset
 NOT_GRPC_BODY = b"this port speaks gRPC: content-type application/grpc\n"
 NO_TRAILERS = encode([(b"x-reason", b"not-grpc")])
 IDENTITY = ((b"grpc-accept-encoding", b"identity"),)
-PREFACE_SECONDS = 10.0
-"""From TCP accept to preface and SETTINGS."""
-IDLE_SECONDS = 60.0
-"""A connection may be without a stream for so long."""
-PING_SECONDS = 30.0
-"""Silence after which we ask whether the peer is there."""
-PING_ANSWER_SECONDS = 10.0
-MESSAGE_SECONDS = 10.0
-"""From the first byte of a message to its last."""
-WRITE_SECONDS = 60.0
-"""A socket may take nothing for so long while something waits."""
 HIGH_WATER = 65_536
 """Unsent bytes above which nothing more is offered, and nothing more is read."""
 PING_DATA = b"lbctrl\0\0"
+OVERTIME = Status(StatusCode.DEADLINE_EXCEEDED, "a message took too long to arrive")
 OVERDUE = {"preface": Code.SETTINGS_TIMEOUT, "header_block": Code.ENHANCE_YOUR_CALM}
 """What GOAWAY says of a peer that let a time pass; of the others that nothing is wrong."""
 MAPPED = "::ffff:"
@@ -60,6 +50,7 @@ class Http2Link(asyncio.BufferedProtocol):
         """Whose seat this connection has."""
         self.connection = Connection(shared.limits, message_limit=shared.message_limit)
         self.blocked = False
+        self.unsent = shared.times.unsent
         self._transport: asyncio.Transport | None = None
         self._calls: dict[int, StreamCall | UnaryCall] = {}
         self._peer = Peer("")
@@ -116,6 +107,10 @@ class Http2Link(asyncio.BufferedProtocol):
         self.blocked = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+        self._offer_again()
+
+    def _offer_again(self) -> None:
+        """Let the streams that were refused offer their newest."""
         for call in list(self._calls.values()):
             if self.blocked:
                 return
@@ -125,6 +120,8 @@ class Http2Link(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone, and with it every call."""
         del exc
+        # asyncio's transport keeps a bound method of itself: a cycle that would wait minutes for the collector.
+        vars(self._transport).pop("_read_ready_cb", None)
         self._transport = None
         self.blocked = True
         for call in list(self._calls.values()):
@@ -176,6 +173,8 @@ class Http2Link(asyncio.BufferedProtocol):
                 case Broken():
                     self._shared.refused(event.reason)
                     self._leave()
+                case Closed():
+                    self._closed(event, call)
                 case _ if call is not None:
                     self._tell(call, event)
                 case _:
@@ -188,14 +187,17 @@ class Http2Link(asyncio.BufferedProtocol):
                 call.half_closed()
             case Writable():
                 call.written()
+                self._offer_again()
             case Refused():
                 self._refuse(call, event)
-            case Closed():
-                if event.ours:
-                    self._shared.refused(event.reason)
-                call.closed(CLIENT)
             case _:
                 pass
+
+    def _closed(self, event: Closed, call: StreamCall | UnaryCall | None) -> None:
+        if event.ours:
+            self._shared.refused(event.reason)
+        if call is not None:
+            call.closed(CLIENT)
 
     def _refuse(self, call: StreamCall | UnaryCall, event: Refused) -> None:
         if event.limit:
@@ -264,32 +266,34 @@ class Http2Link(asyncio.BufferedProtocol):
             self._leave()
         elif self._leaving and not self._calls:
             self._leave()
-        elif now - self._read_at > PING_SECONDS and self._pinged_at is None:
+        elif now - self._read_at > self._shared.times.keepalive and self._pinged_at is None:
             self._pinged_at = now
             self.connection.ping(PING_DATA)
         self.flush()
 
     def _overdue(self, now: float) -> str:
         """Return why the connection is to be ended, empty for no reason."""
-        if self.blocked and now - self._blocked_at > WRITE_SECONDS:
+        times = self._shared.times
+        if self.blocked and now - self._blocked_at > times.stall:
             self._abort()
             return "stalled"
-        if not self.connection.established and now - self._opened_at > PREFACE_SECONDS:
+        if not self.connection.established and now - self._opened_at > times.preface:
             return "preface"
-        if not self._calls and now - max(self._used_at, self._opened_at) > IDLE_SECONDS:
+        if not self._calls and now - max(self._used_at, self._opened_at) > times.idle:
             return "idle"
-        if self._pinged_at is not None and now - self._pinged_at > PING_ANSWER_SECONDS:
+        if self._pinged_at is not None and now - self._pinged_at > times.keepalive_answer:
             return "keepalive"
         return self._late_input(now)
 
     def _late_input(self, now: float) -> str:
-        stream = self.connection.expired(now, message_seconds=MESSAGE_SECONDS)
-        if stream == 0:
-            return "header_block"
-        call = None if stream is None else self._calls.get(stream)
-        if call is not None:
+        while (stream := self.connection.expired(now, message_seconds=self._shared.times.message)) is not None:
+            if stream == 0:
+                return "header_block"
             self._shared.refused("message_seconds")
-            call.reap(Status(StatusCode.DEADLINE_EXCEEDED, "a message took too long to arrive"), SLOW)
+            call = self._calls.get(stream)
+            if call is not None:
+                call.reap(OVERTIME, ENDED)
+            self.connection.reset(stream, Code.CANCEL)  # Where a message of ours is still under way.
         return ""
 
     def leave(self) -> None:

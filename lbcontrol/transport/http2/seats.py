@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import resource
 from collections import Counter
+from collections.abc import Callable
+
+from lbcontrol.transport.streams import never
 
 SPARE_DESCRIPTORS = 256
 """Descriptors that connections leave to files, watches and whatever else the process opens."""
@@ -20,8 +23,9 @@ def affordable(connections: int) -> int:
 class Seats:
     """Connections that are open or about to be."""
 
-    def __init__(self, connections: int, *, per_address: int) -> None:
-        """Begin with none taken."""
+    def __init__(self, connections: int, *, per_address: int, is_short: Callable[[], bool] = never) -> None:
+        """Begin with none taken; ``is_short`` is True while there is no memory for one more."""
+        self._is_short = is_short
         self._most = connections
         self._most_per_address = per_address
         self._taken = 0
@@ -29,6 +33,8 @@ class Seats:
 
     def take(self, address: str) -> str:
         """Take a seat; returns why there is none, empty when there was. Unix sockets have no address: ""."""
+        if self._is_short():
+            return "memory"
         if self._taken >= self._most:
             return "connections"
         if address and self._by_address[address] >= self._most_per_address:

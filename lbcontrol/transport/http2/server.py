@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from lbcontrol.http2.fields import Fields
@@ -39,6 +40,8 @@ class Shared:
         self.methods = {method.path: method for method in methods}
         self.limits = limits
         self.seats = seats
+        self.times = StreamLimits()
+        """How long a connection may take over what, and how much it may have under way."""
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         """Where every connection reads into: its bytes are copied out at once."""
         self._streams = streams
@@ -134,6 +137,7 @@ class Server:
         self._acceptor = Acceptor(
             sock, shared.seats, make=lambda address: Http2Link(shared, address), refused=streams.refused
         )
+        self._acceptor.per_turn = shared.times.accepts
 
     def start(self) -> None:
         """Accept."""
@@ -194,9 +198,10 @@ async def serve(
     """
     limits = limits or StreamLimits()
     streams = Streams(limits, scheduler, metrics=metrics, protocols=protocols)
-    wire = Limits(streams=limits.streams_per_connection)
-    seats = Seats(affordable(limits.connections), per_address=limits.connections_per_address)
+    wire = replace(limits.wire, streams=limits.streams_per_connection)
+    seats = Seats(affordable(limits.connections), per_address=limits.connections_per_address, is_short=limits.is_short)
     shared = Shared(methods, streams, scheduler=scheduler, limits=wire, seats=seats)
+    shared.times = limits
     with prepared(listen):
         try:
             sock = _bound(listen)

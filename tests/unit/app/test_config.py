@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import PlainValidator
+from pydantic.alias_generators import to_camel
 
 from lbcontrol.app.config import ServerConfig, load
-from lbcontrol.app.config_document import ServerDocument
+from lbcontrol.app.config_document import LimitsDocument, ServerDocument
+from lbcontrol.app.limits import admin_limits, admin_messages, client_limits, native_limits, xds_limits
 from lbcontrol.model.errors import ConfigError
 from lbcontrol.model.findings import Finding
 from lbcontrol.sources.documents.schema import keys, schema_of
@@ -115,7 +118,6 @@ LATER = {
     "listen.web": "listen: {web: '127.0.0.1:1'}",
     "tls": "tls: {cert: a}",
     "authorization": "authorization: {}",
-    "memory": "memory: {limit: 1}",
     "dial": "dial: {}",
     "admin": "admin: {write: true}",
     "bus.type": "bus: {type: nats}",
@@ -133,6 +135,22 @@ def test_what_has_no_effect_yet_is_refused(key: str, tmp_path: Path) -> None:
     assert finding.at.endswith(f", {key}")
 
 
+def in_force(limits: LimitsDocument) -> list[object]:
+    """Return what the parts of a server make of limits."""
+    parts = (client_limits, admin_limits, xds_limits, native_limits, admin_messages)
+    return [part(limits) for part in parts]
+
+
+def limited(name: str) -> tuple[str, Callable[[ServerConfig], object]]:
+    """Return a document with another value of one limit; it is seen by what some part of the server makes of it."""
+    default = LimitsDocument.model_fields[name].default
+    is_duration = any(isinstance(each, PlainValidator) for each in LimitsDocument.model_fields[name].metadata)
+    value = "77s" if is_duration else "77777" if name.endswith("window_bytes") else "77"
+    assert default != float(value.removesuffix("s"))
+    text = f"limits: {{{to_camel(name)}: {value}}}"
+    return text, lambda c: in_force(c.document.limits) != in_force(LimitsDocument())
+
+
 EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
     "apiVersion": ("", lambda c: c.document.api_version == "lbcontrol.io/v1alpha1"),
     "kind": ("", lambda c: c.document.kind == "Server"),
@@ -143,27 +161,13 @@ EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
     "stateDir": ("stateDir: s", lambda c: str(c.state_dir).endswith("/s")),
     "insecure": ("insecure: true", lambda c: c.insecure),
     "registration.allow": ("registration: {allow: [10.0.0.0/8]}", lambda c: c.document.registration.allow),
-    "limits.streams": ("limits: {streams: 3}", lambda c: c.document.limits.streams == 3),
-    "limits.streamsPerConnection": (
-        "limits: {streamsPerConnection: 3}",
-        lambda c: c.document.limits.streams_per_connection == 3,
-    ),
-    "limits.connections": ("limits: {connections: 3}", lambda c: c.document.limits.connections == 3),
-    "limits.connectionsPerAddress": (
-        "limits: {connectionsPerAddress: 3}",
-        lambda c: c.document.limits.connections_per_address == 3,
-    ),
-    "limits.streamMaxAge": ("limits: {streamMaxAge: 1m}", lambda c: c.document.limits.stream_max_age == 60.0),
-    "limits.namesPerStream": ("limits: {namesPerStream: 3}", lambda c: c.document.limits.names_per_stream == 3),
-    "limits.registrationsPerPeerAddress": (
-        "limits: {registrationsPerPeerAddress: 3}",
-        lambda c: c.document.limits.registrations_per_peer_address == 3,
-    ),
     "startupGrace": ("startupGrace: 1s", lambda c: c.document.startup_grace == 1.0),
     "shutdownGrace": ("shutdownGrace: 1s", lambda c: c.document.shutdown_grace == 1.0),
     "controlInterval": ("controlInterval: 500ms", lambda c: c.document.control_interval == 0.5),
     "bus.type": ("bus: {type: memory}", lambda c: c.document.bus.type == "memory"),
     "transport": ("transport: grpcio", lambda c: c.transport == "grpcio"),
+    "memory.limit": ("memory: {limit: 512Mi}", lambda c: c.document.memory.limit == 512 << 20),
+    **{f"limits.{to_camel(name)}": limited(name) for name in LimitsDocument.model_fields},
 }
 """Key to a document that writes it, and how that can be seen."""
 

@@ -20,6 +20,10 @@ class State:
 
     readiness = Readiness("syncing")
 
+    def __init__(self) -> None:
+        """Nothing was refused yet."""
+        self.refused: list[str] = []
+
 
 @pytest.fixture
 def state() -> State:
@@ -30,7 +34,9 @@ def state() -> State:
 @pytest.fixture
 async def probe(state: State) -> AsyncIterator[Probe]:
     """A running listener."""
-    started = await serve_probe(Listen("127.0.0.1", 0), lambda: state.readiness, metrics=Metrics().render)
+    started = await serve_probe(
+        Listen("127.0.0.1", 0), lambda: state.readiness, metrics=Metrics().render, refused=state.refused.append
+    )
     yield started
     await started.stop()
 
@@ -64,11 +70,12 @@ async def test_metrics_are_prometheus_text(probe: Probe) -> None:
     assert "# TYPE lbcontrol_ready gauge" in text
 
 
-async def test_anything_else_is_refused_without_reading_it(probe: Probe) -> None:
+async def test_anything_else_is_refused_without_reading_it(probe: Probe, state: State) -> None:
     """Unknown pages are 404, other methods 405, and long headers end the connection."""
     assert (await page(probe, "/"))[0] == 404
     assert (await page(probe, "/livez", "POST", b"x" * 100_000))[0] == 405
     assert (await page(probe, "/livez?" + "x" * 10_000))[0] == 400
+    assert state.refused == ["path", "method", "malformed"]
 
 
 async def test_taken_port_is_told_like_those_of_the_other_listeners(probe: Probe) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from lbcontrol.http2.events import Closed, Opened
 from lbcontrol.http2.frames import END_HEADERS, END_STREAM, FRAME_BYTES, Code, Kind, frame, long_frame, settings_frame
+from lbcontrol.http2.grpc import Assembly
 from lbcontrol.http2.limits import Limits
 from tests.support.h2peer import REQUEST, Peer
 
@@ -96,6 +98,14 @@ def empty_data(peer: Peer, number: int) -> None:
     peer.data(b"")
 
 
+def small_data(peer: Peer, number: int) -> None:
+    """A long message byte by byte."""
+    if not number:
+        peer.headers(1)
+    peer.data(b"" if number else b"\0\0\0\3\0")
+    peer.data(b"x")
+
+
 def unknown_frames(peer: Peer, number: int) -> None:
     """Types that have to be ignored."""
     peer.feed(frame(200, 0, payload=number.to_bytes(4)))
@@ -115,6 +125,7 @@ FLOODS: dict[Callable[[Peer, int], None], tuple[str, int]] = {
     priority_flood: ("priorities", 1_001),
     window_flood: ("window_updates", 101),
     empty_data: ("empty_data", 11),
+    small_data: ("small_data", 101),
     unknown_frames: ("glitches", 101),
 }
 """Each flood with the word it ends by and the most rounds it gets (time stands still: no budget fills again)."""
@@ -133,6 +144,46 @@ def test_flood_ends_at_its_limit(flood: Callable[[Peer, int], None]) -> None:
     assert number < most
     assert peer.frames()[-1].kind == Kind.GOAWAY
     assert peer.headers(99_999) == []
+
+
+def test_streams_that_come_and_go_in_one_go_are_not_told() -> None:
+    """A stream that the peer opened and reset in the same bytes costs its owner nothing; what we reset is counted."""
+    peer = Peer()
+    block = peer.encoder.encode(list(REQUEST))
+    opened = [frame(Kind.HEADERS, END_HEADERS, stream=stream, payload=block) for stream in (1, 3, 5)]
+    peer.feed(
+        b"".join(opened)
+        + long_frame(Kind.RST_STREAM, 1, value=Code.CANCEL)
+        + long_frame(Kind.WINDOW_UPDATE, 3, value=0)
+    )
+    told = [(type(event), event.stream) for event in peer.events if isinstance(event, Opened | Closed)]
+    assert told == [(Opened, 5), (Closed, 3)]
+
+
+def test_unfinished_messages_are_bounded_over_all_streams() -> None:
+    """Each alone is within its limit: the one that makes them too many is reset, and counts as a reset it provoked."""
+    peer = Peer(Limits(unfinished=10_000, streams=10))
+    for stream in range(1, 21, 2):
+        peer.headers(stream)
+        peer.feed(frame(Kind.DATA, 0, stream=stream, payload=b"\0\0\0\3\xe8" + b"x" * 995))
+    assert [event.stream for event in peer.events if isinstance(event, Closed)] == []
+    peer.connection.streams[1].assembly = Assembly(20_000)
+    peer.feed(frame(Kind.DATA, 0, stream=1, payload=b"\0\0\0\x4e\x20" + b"x" * 2_000))
+    closed = [(event.stream, event.code, event.reason) for event in peer.events if isinstance(event, Closed)]
+    assert closed == [(1, Code.ENHANCE_YOUR_CALM, "unfinished")]
+
+
+def test_equal_blocks_mean_the_same_until_the_table_changes() -> None:
+    """A repeated block is not decoded again; one that names an entry of the table is, once the table is another."""
+    peer = Peer()
+    newest = b"\x83\x86\x04\x01/\xbe"  # POST, http, a path, and the entry that came last into the table.
+    peer.headers(1, [*REQUEST, ("x", "first")])
+    for stream in (3, 5):
+        peer.feed(frame(Kind.HEADERS, END_HEADERS, stream=stream, payload=newest))
+    peer.headers(7, [*REQUEST, ("y", "second")])
+    peer.feed(frame(Kind.HEADERS, END_HEADERS, stream=9, payload=newest))
+    last = [event.fields[-1] for event in peer.events if isinstance(event, Opened)]
+    assert last == [(b"x", b"first")] * 3 + [(b"y", b"second")] * 2
 
 
 def test_budgets_fill_again_with_time() -> None:

@@ -352,3 +352,38 @@ async def test_runs_by_itself_on_the_clock(world: World) -> None:
     await asyncio.wait([task])
     assert isinstance(world.source, FileSource)
     assert world.sink.calls == ["update +a", "synced True"]
+
+
+async def test_refusals_are_counted_by_reason(tmp_path: Path) -> None:
+    """A file that is too long, one that uses an alias, and one that is wrong in another way; each once."""
+    world = World(tmp_path)
+    world.write("long.yaml", "#" * 1_000_001)
+    world.write("alias.yaml", "services: &s []\n")
+    world.write("bad.yaml", BAD)
+    await world.settle()
+    await world.settle()
+    counts = {
+        reason: world.metrics.registry.get_sample_value("lbcontrol_rejected_total", {"layer": "file", "reason": reason})
+        for reason in ("file_bytes", "references", "invalid")
+    }
+    assert counts == {"file_bytes": 1.0, "references": 1.0, "invalid": 1.0}
+
+
+async def test_lag_is_the_time_from_the_change_to_its_reading(tmp_path: Path) -> None:
+    """By the file system's clock; the first look measures nothing, for nobody waited for it."""
+    world = World(tmp_path)
+    world.write("a.yaml", services("a"))
+    await world.settle()
+
+    def lag(what: str) -> float | None:
+        return world.metrics.registry.get_sample_value(f"lbcontrol_source_lag_seconds_{what}", {"source": "local"})
+
+    assert lag("count") == 0.0
+    world.replace("a.yaml", services("a", weight=2))
+    changed = (tmp_path / "a.yaml").stat().st_ctime
+    world.clock.jump_wall(changed - world.clock.wall())
+    await world.settle()
+    assert lag("count") == 1.0
+    seconds = lag("sum")
+    assert seconds is not None
+    assert SETTLE <= seconds <= SETTLE_GONE

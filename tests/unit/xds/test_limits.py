@@ -203,3 +203,15 @@ def test_unknown_types_and_names_are_counted() -> None:
     bench.publish(a=[2])
     assert bench.count("unknown_types_total") == 2
     assert bench.count("unknown_names_total") == 3
+
+
+@pytest.mark.parametrize(("levels", "is_refused"), [(32, False), (33, True), (90, True)])
+def test_metadata_is_refused_when_it_is_nested_too_deeply(levels: int, is_refused: bool) -> None:
+    """32 levels of mappings and lists in the metadata of a node, by turns; each counts."""
+    value: object = "v"
+    for level in range(levels - 1):
+        value = [value] if level % 2 else {"k": value}
+    request = discovery_pb2.DiscoveryRequest(type_url=TYPES["EDS"], node={"metadata": {"k": value}})
+    stream = Bench(a=[1]).open()
+    stream.handler.received(request.SerializeToString())
+    assert (stream.outlet.status is not None) == is_refused

@@ -12,6 +12,7 @@ from lbcontrol.frontends.xds.nonces import FOREIGN, NONE, Nonces, parse_nonce
 from lbcontrol.frontends.xds.requests import Reader, Request, read_sotw
 from lbcontrol.frontends.xds.responses import Content, Responses, encode_delta, encode_sotw
 from lbcontrol.model.rendering import Resource, ResourceType
+from lbcontrol.runtime.clock import FakeClock
 from tests.unit.xds.fakes import Bench
 
 
@@ -91,9 +92,10 @@ def test_version_depends_on_names_and_versions_alone() -> None:
 
 
 def test_kept_responses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one longest unused goes first, by number and by bytes; what is used again stays."""
+    """The one longest unused goes first, by number, by bytes and by time; what is used again stays."""
+    clock = FakeClock()
     monkeypatch.setattr(responses, "MOST_KEPT", 2)
-    kept = Responses(Nonces())
+    kept = Responses(Nonces(), clock)
     contents = [Content(ResourceType.LISTENER, (resource(name),)) for name in "abc"]
     for content in (contents[0], contents[1], contents[0], contents[2], contents[0]):
         kept.payload(encode_sotw, content, after=0)
@@ -104,6 +106,10 @@ def test_kept_responses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     kept.payload(encode_sotw, big, after=0)
     kept.payload(encode_sotw, big, after=0)
     assert kept.assembled == 6
+    for content in (contents[0], contents[1], contents[0]):
+        clock.advance(responses.KEPT_SECONDS + 1.0)
+        kept.payload(encode_sotw, content, after=0)
+    assert kept.assembled == 9
 
 
 def test_identical_acknowledgements_are_read_once() -> None:

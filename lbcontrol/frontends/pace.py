@@ -1,0 +1,68 @@
+"""How fast one stream may ask: beyond it the stream is not read, until it may ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from lbcontrol.runtime.ports import Outlet, Scheduler, Timer
+
+
+class Paced(Protocol):
+    """Limits with these two."""
+
+    @property
+    def requests_burst(self) -> int:
+        """Requests at once."""
+        ...
+
+    @property
+    def requests_per_second(self) -> float:
+        """So many more each second."""
+        ...
+
+
+class Bucket:
+    """Requests one stream may make: ``burst`` at once, then ``rate`` a second."""
+
+    __slots__ = ("_at", "_tokens")
+
+    def __init__(self, burst: int, now: float) -> None:
+        """Begin full."""
+        self._tokens = float(burst)
+        self._at = now
+
+    def take(self, limits: Paced, now: float) -> float:
+        """Count a request; return the seconds until the next one is allowed, 0 for at once."""
+        rate = limits.requests_per_second
+        self._tokens = min(self._tokens + (now - self._at) * rate, float(limits.requests_burst)) - 1.0
+        self._at = now
+        return max(0.0, (1.0 - self._tokens) / rate) if self._tokens < 1.0 else 0.0
+
+
+class Pace:
+    """Keeps one stream to its pace; a timer exists only while the stream is not read."""
+
+    def __init__(self, limits: Paced, scheduler: Scheduler, *, refused: Callable[[], None]) -> None:
+        """Begin with all that may be asked at once; ``refused`` counts each time that it is too much."""
+        self._limits = limits
+        self._scheduler = scheduler
+        self._refused = refused
+        self._bucket = Bucket(limits.requests_burst, scheduler.now())
+        self._timer: Timer | None = None
+
+    def count(self, outlet: Outlet) -> None:
+        """Count a request that came by ``outlet``."""
+        wait = self._bucket.take(self._limits, self._scheduler.now())
+        if not wait:
+            return
+        self._refused()
+        outlet.pause_reading()
+        self.stop()
+        self._timer = self._scheduler.call_later(wait, outlet.resume_reading)
+
+    def stop(self) -> None:
+        """The stream is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
