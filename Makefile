@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo lint types layers proto proto-check docs interop fuzz fuzz-coverage bench-fanout soak lock fmt clean
+.PHONY: help setup check test demo lint types layers proto proto-check docs interop fuzz fuzz-coverage bench-fanout bench-attacks soak lock fmt clean
 BIN := .venv/bin
 
 help: ## lists the targets
@@ -46,6 +46,9 @@ fuzz-coverage: setup ## branches of http2 that the kept inputs take alone; ARGS=
 
 bench-fanout: setup ## CPU per push beside go-control-plane; ARGS="--connections 1000 10000 --passes 3"
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)
+
+bench-attacks: setup ## what known attacks cost the server; writes docs/reference/attacks.md
+	@$(BIN)/python -m benchmarks.attacks
 
 soak: setup ## 20 minutes of streams, changes and reconnects: nothing lost, nothing grows; ARGS="--seconds 60 --streams 1000"
 	@$(BIN)/python -m benchmarks.soak $(ARGS)

@@ -83,6 +83,8 @@ class Connection:
         self._message_limit = message_limit
         self._intake = Intake()
         self._blocks = Blocks(limits)
+        self._judged: Fields | None = None
+        """The request that was found to be well formed last."""
         self._budget = Budget(limits)
         self.streams: dict[int, Stream] = {}
         """Open streams by id."""
@@ -372,7 +374,9 @@ class Connection:
             raise StreamFaultError(number, Code.PROTOCOL_ERROR, reason="self_dependency")
         if self._leaving or len(self.streams) >= self._limits.streams:
             raise StreamFaultError(number, Code.REFUSED_STREAM, reason="streams_per_connection")
-        check_request(number, fields)
+        if fields is not self._judged:  # Equal blocks are one list.
+            check_request(number, fields)
+            self._judged = fields
         expected = content_length(number, fields)
         stream = Stream(
             number,

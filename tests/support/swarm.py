@@ -18,6 +18,9 @@ from typing import Any
 from tests.support import swarm_wire as wire
 
 STREAM = 1
+PER_ADDRESS = 1_000
+"""Connections from one loopback address: a server takes so many of one address only."""
+RETRY_SECONDS = 0.5
 AT_ONCE = 200
 """Connections that are opened at a time."""
 OPEN_SECONDS = 120.0
@@ -31,6 +34,7 @@ class Stream(asyncio.Protocol):
         """Connect nothing yet."""
         names = [f"s{service}".encode() for service in services]
         self._swarm = swarm
+        self._number = number
         self._opening = wire.GREETING + wire.opening(STREAM, names, f"swarm-{number}".encode())
         self._same = wire.subscription(names)
         self._kept = self._message = b""
@@ -49,7 +53,8 @@ class Stream(asyncio.Protocol):
         self.leaving, self._kept, self._message = False, b"", b""
         self.seen = {}
         host, _, port = self._swarm.address.rpartition(":")
-        await asyncio.get_running_loop().create_connection(lambda: self, host, int(port))
+        ours = (f"127.0.0.{1 + self._number // PER_ADDRESS}", 0)
+        await asyncio.get_running_loop().create_connection(lambda: self, host, int(port), local_addr=ours)
 
     def leave(self) -> None:
         """Vanish."""
@@ -69,7 +74,7 @@ class Stream(asyncio.Protocol):
         self._transport = None
         if not self.leaving:
             self._swarm.broken += 1
-            self._swarm.come_back(self)
+            self._swarm.come_back(self, pause=RETRY_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         """Take the frames apart."""
@@ -139,18 +144,18 @@ class Swarm:
             while any(len(stream.seen) < each for stream in made):  # noqa: ASYNC110  one look for thousands
                 await asyncio.sleep(POLL_SECONDS)
 
-    def come_back(self, stream: Stream) -> None:
+    def come_back(self, stream: Stream, *, pause: float = 0.0) -> None:
         """Connect again soon."""
-        task = asyncio.get_running_loop().create_task(self._return(stream))
+        task = asyncio.get_running_loop().create_task(self._return(stream, pause))
         self._returning.add(task)
         task.add_done_callback(self._returning.discard)
 
-    async def _return(self, stream: Stream) -> None:
+    async def _return(self, stream: Stream, pause: float) -> None:
+        await asyncio.sleep(pause)
         try:
             await stream.connect()
         except OSError:
-            await asyncio.sleep(1.0)
-            self.come_back(stream)
+            self.come_back(stream, pause=RETRY_SECONDS)
         else:
             self.returned += 1
 

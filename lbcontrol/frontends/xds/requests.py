@@ -11,7 +11,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 from lbcontrol.frontends.status import parsed
 from lbcontrol.frontends.xds.nonces import NONE, parse_nonce
 
-KEPT = 4_096
+KEPT = 1_024
 """Requests kept for the next client that sends the same bytes; the oldest goes first."""
 KEPT_BYTES = 512
 """Longest request worth keeping; longer ones name many resources and are rarely shared."""
