@@ -47,18 +47,17 @@ class Blocks:
         Raises:
             ConnectionFaultError: the block is malformed or too large; the table cannot be trusted any more.
         """
-        table = self._table()
-        if self._last[0] == block and self._last[1] == table:
-            return self._last[2]
-        found = self._decoded(block)
-        if self._table() == table and block[0] & _RESIZES != _RESIZE:
-            self._last = (block, table, found)
-        return found
-
-    def _table(self) -> _Table:
-        """Return what is different after each change of the dynamic table."""
         entries = self._decoder.header_table.dynamic_entries
-        return (len(entries), entries[0] if entries else None)
+        size, newest = len(entries), entries[0] if entries else None
+        last, (size_then, newest_then), known = self._last
+        if last == block and size_then == size and newest_then is newest:
+            return known
+        found = self._decoded(block)
+        # An entry that comes in is another object, even where it says the same as the newest before.
+        same = len(entries) == size and (entries[0] if entries else None) is newest
+        if same and block and block[0] & _RESIZES != _RESIZE:
+            self._last = (block, (size, newest), found)
+        return found
 
     def _decoded(self, block: bytes) -> Fields:
         try:
