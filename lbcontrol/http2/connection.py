@@ -42,8 +42,6 @@ from lbcontrol.http2.streams import Stream
 
 _WHOLE = struct.Struct(">HBHLBL")
 """Head of a DATA frame and its message's prefix: length in two parts, type and flags, stream; flag, length."""
-FORGOTTEN = 512
-"""Streams we reset of which late frames are still taken in silence (section 5.1, closed)."""
 
 
 class _Block:
@@ -82,7 +80,6 @@ class Connection:
         self.streams: dict[int, Stream] = {}
         """Open streams by id."""
         self._highest = 0
-        self._forgotten: dict[int, None] = {}
         self._block: _Block | None = None
         self._receivable = limits.connection_window
         self._credit = 0
@@ -167,7 +164,7 @@ class Connection:
         """Break a stream off from our side."""
         if stream in self.streams:
             self.sending.control(long_frame(Kind.RST_STREAM, stream, value=code))
-            self._forget(stream)
+            self.sending.forget(stream)
 
     def pause(self, stream: int) -> None:
         """Let the peer fill the stream's window and then wait."""
@@ -216,15 +213,9 @@ class Connection:
         self._budget.reset(now)
         was_open = fault.stream in self.streams
         self.sending.control(long_frame(Kind.RST_STREAM, fault.stream, value=fault.code))
-        self._forget(fault.stream)
+        self.sending.forget(fault.stream)
         if was_open:
             self._events.append(Closed(fault.stream, fault.code, ours=True, reason=fault.reason))
-
-    def _forget(self, stream: int) -> None:
-        self.sending.drop(stream)
-        self._forgotten[stream] = None
-        if len(self._forgotten) > FORGOTTEN:
-            del self._forgotten[next(iter(self._forgotten))]
 
     def _data(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
         size = len(payload)
@@ -271,7 +262,7 @@ class Connection:
             raise ConnectionFaultError(Code.PROTOCOL_ERROR, "idle_stream")
         if stream in self.streams:  # Half closed by the peer itself.
             raise StreamFaultError(stream, Code.STREAM_CLOSED, reason="half_closed")
-        if stream not in self._forgotten:
+        if stream not in self.sending.forgotten:
             raise ConnectionFaultError(Code.STREAM_CLOSED, "closed_stream")
         self._budget.glitch()  # We reset it; the peer may not have seen that yet.
 

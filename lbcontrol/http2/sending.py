@@ -21,6 +21,9 @@ from lbcontrol.http2.frames import (
 )
 from lbcontrol.http2.streams import Stream
 
+FORGOTTEN = 512
+"""Streams we reset of which late frames are still taken in silence (section 5.1, closed)."""
+
 
 class Sending:
     """The sending half of one connection."""
@@ -40,6 +43,8 @@ class Sending:
         """Frames that wait for ``take``."""
         self._waiting: dict[int, None] = {}
         """Streams with part of a message left, in the order they are served."""
+        self.forgotten: dict[int, None] = {}
+        """Streams we reset, oldest first: their peer may not have seen that yet."""
         self.window = WINDOW_BYTES
         """Bytes that may be sent on all streams together."""
         self.initial_window = WINDOW_BYTES
@@ -109,12 +114,20 @@ class Sending:
         self._budget.sent(1)
         if found.remote_open:  # The answer is complete: the peer need not go on (section 8.1).
             self.out.append(long_frame(Kind.RST_STREAM, stream, value=Code.NO_ERROR))
+            self.forget(stream)
         self.drop(stream)
 
     def drop(self, stream: int) -> None:
         """Forget a stream and what was left of its message."""
         self._streams.pop(stream, None)
         self._waiting.pop(stream, None)
+
+    def forget(self, stream: int) -> None:
+        """Drop a stream that we reset, and remember that we did."""
+        self.drop(stream)
+        self.forgotten[stream] = None
+        if len(self.forgotten) > FORGOTTEN:
+            del self.forgotten[next(iter(self.forgotten))]
 
     def apply(self, payload: bytes) -> None:
         """Take over the peer's SETTINGS, in order (section 6.5.3)."""
