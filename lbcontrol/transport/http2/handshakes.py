@@ -17,9 +17,9 @@ from lbcontrol.runtime.ports import Scheduler, Timer
 
 MOST = 512
 """Handshakes in progress."""
-TURN = 32
+TURN = 16
 """Steps of handshakes in one turn of the loop, at most."""
-TURN_SECONDS = 0.01
+TURN_SECONDS = 0.005
 """Time after which a turn ends, however few steps it had."""
 SECONDS = 5.0
 """From TCP accept to the end of the handshake."""
