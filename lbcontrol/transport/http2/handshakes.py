@@ -1,6 +1,6 @@
 """TLS handshakes in progress: a few in each turn of the loop, so many at a time, each for so long.
 
-A handshake costs 0.3 ms of CPU, with a client certificate 1 ms and more (docs/adr/0010): a thousand that become ready
+A handshake costs 0.3 ms of CPU, with a client certificate 1 ms and more (docs/adr/0011): a thousand that become ready
 at once would keep every push waiting for a second. So what arrives is only kept, and handshakes go on in a queue of
 their own, which gives way to the loop after ``TURN_SECONDS``. Beyond ``MOST`` nobody is accepted: callers wait in the
 backlog, where they cost nothing.

@@ -1,4 +1,4 @@
-"""TLS between a socket and a link: the socket's protocol below, the link's transport above (docs/adr/0010).
+"""TLS between a socket and a link: the socket's protocol below, the link's transport above (docs/adr/0011).
 
 asyncio's own TLS keeps 256 KB of buffers per connection. Here OpenSSL works on two memory buffers that *all*
 connections of a listener share: what was read is put in and wholly taken out again, what is to be written likewise,
