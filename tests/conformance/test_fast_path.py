@@ -29,9 +29,9 @@ from tests.conformance.runner import Client, World
 from tests.conformance.scenario import Scenario
 from tests.conformance.spine import Spine
 
-SERVICES = ("big", "a", "b", "c")
-BIG = 1_700
-"""Endpoints of ``big``: its message is longer than both windows."""
+SIZES = {"big": 1_700, "a": 1, "b": 4, "c": 9}
+"""Endpoints by service; the message of ``big`` is longer than both windows."""
+SERVICES = tuple(SIZES)
 ROUNDS = 20
 CONNECTIONS = ("sotw", "sotw", "delta"), ("delta", "sotw"), ("sotw",)
 """The streams of each connection."""
@@ -118,11 +118,8 @@ class Play:
         self._world.change({"set": {name: self._weights(name) for name in SERVICES}})
 
     def _weights(self, name: str) -> Any:
-        size = BIG if name == "big" else self._chance.randint(1, 9)
-        weights: list[int | str] = [self._chance.randint(1, 99) for _ in range(size)]
-        if self._chance.random() < 0.3:
-            weights[0] = "drain"
-        return weights
+        """Return weights anew; nothing leaves or drains, or who refused would be told once more."""
+        return [self._chance.randint(1, 99) for _ in range(SIZES[name])]
 
     async def __call__(self) -> list[bytes]:
         """Play it to the end; return what each connection was sent."""
