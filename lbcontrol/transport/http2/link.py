@@ -71,13 +71,13 @@ class Http2Link(asyncio.BufferedProtocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is ready: say our SETTINGS."""
+        """The socket is ready: our SETTINGS leave with the first answer, or at once if there is nothing to answer."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  for the type checker
         self._transport = transport
         transport.set_write_buffer_limits(high=HIGH_WATER)
         self._peer = _peer(transport.get_extra_info("peername"))
         self._shared.joined(self)
-        self.flush()
+        asyncio.get_running_loop().call_soon(self.flush)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Lend the buffer that all connections share: what is read is copied out before anybody else reads."""
@@ -136,14 +136,14 @@ class Http2Link(asyncio.BufferedProtocol):
     def write(self, frames: bytes) -> None:
         """Write frames after what the connection has queued."""
         transport = self._transport
-        if transport is not None and not transport.is_closing():
+        if transport is not None:
             transport.write(self.connection.take() + frames if self.connection.sending.out else frames)
 
     def flush(self) -> None:
         """Write what the connection has queued."""
         if self.connection.sending.out:
             waiting = self.connection.take()
-            if self._transport is not None and not self._transport.is_closing():
+            if self._transport is not None:
                 self._transport.write(waiting)
 
     def now(self) -> float:

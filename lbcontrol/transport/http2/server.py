@@ -15,6 +15,7 @@ from lbcontrol.runtime.ports import Method, Scheduler, Status, Timer
 from lbcontrol.transport.http2.accepting import Acceptor
 from lbcontrol.transport.http2.calls import StreamCall, UnaryCall
 from lbcontrol.transport.http2.link import Http2Link, message_limit
+from lbcontrol.transport.http2.polling import Poller
 from lbcontrol.transport.http2.seats import Seats, affordable
 from lbcontrol.transport.listening import Listen, prepared, refused
 from lbcontrol.transport.streams import StreamLimits, Streams
@@ -131,8 +132,13 @@ class Server:
         """Where it listens, with the port that was chosen."""
         self._shared = shared
         self._streams = streams
+        self._poller = Poller(streams.caught)
         self._acceptor = Acceptor(
-            sock, shared.seats, make=lambda address: Http2Link(shared, address), refused=streams.refused
+            sock,
+            shared.seats,
+            make=lambda address: Http2Link(shared, address),
+            refused=streams.refused,
+            poller=self._poller,
         )
 
     def start(self) -> None:
@@ -153,6 +159,7 @@ class Server:
             link.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._shared.empty.wait(), LAST_SECONDS)
+        self._poller.stop()
 
 
 def _bound(listen: Listen) -> socket.socket:
