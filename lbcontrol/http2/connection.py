@@ -6,19 +6,17 @@ reads a clock or keeps more than one message per stream in either direction.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from lbcontrol.http2.budget import Budget
 from lbcontrol.http2.errors import ConnectionFaultError, StreamFaultError
 from lbcontrol.http2.events import Broken, Closed, Event, HalfClosed, Message, Opened, PeerLeaves, Refused
-from lbcontrol.http2.fields import Blocks, Fields, check_request, check_trailers, content_length
+from lbcontrol.http2.fields import Blocks, Fields, FirstBlocks, check_request, check_trailers, content_length
 from lbcontrol.http2.frames import (
     ACK,
     END_HEADERS,
     END_STREAM,
-    FRAME_BYTES,
     HAS_PRIORITY,
     HEAD_BYTES,
     PADDED,
@@ -33,14 +31,13 @@ from lbcontrol.http2.frames import (
     long_of,
     settings_frame,
 )
-from lbcontrol.http2.grpc import PREFIX_BYTES, CompressedError, TooLargeError
+from lbcontrol.http2.grpc import Assembly, CompressedError, TooLargeError
 from lbcontrol.http2.intake import Intake, unpadded
 from lbcontrol.http2.limits import Limits
 from lbcontrol.http2.sending import Sending
 from lbcontrol.http2.streams import Stream
+from lbcontrol.http2.whole import WholeFrames
 
-_WHOLE = struct.Struct(">HBHLBL")
-"""Head of a DATA frame and its message's prefix: length in two parts, type and flags, stream; flag, length."""
 FORGOTTEN = 512
 """Streams we reset of which late frames are still taken in silence (section 5.1, closed)."""
 
@@ -63,12 +60,46 @@ class _Block:
 class Connection:
     """State of one connection."""
 
-    def __init__(self, limits: Limits, *, message_limit: Callable[[Fields], int]) -> None:
-        """Begin; our SETTINGS wait in ``take``. ``message_limit`` says how many bytes a request's messages may have."""
+    __slots__ = (
+        "_block",
+        "_blocks",
+        "_broken",
+        "_budget",
+        "_credit",
+        "_events",
+        "_forgotten",
+        "_highest",
+        "_intake",
+        "_leaving",
+        "_limits",
+        "_message_limit",
+        "_receivable",
+        "_whole",
+        "sending",
+        "streams",
+    )
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        message_limit: Callable[[Fields], int],
+        whole: WholeFrames | None = None,
+        first_blocks: FirstBlocks | None = None,
+    ) -> None:
+        """Begin; our SETTINGS wait in ``take``.
+
+        Args:
+            limits: What the peer may cost.
+            message_limit: Says how many bytes a request's messages may have.
+            whole: Shared by connections whose peers send the same; one of its own when left out.
+            first_blocks: Shared by connections with the same limits; one of its own when left out.
+        """
+        self._whole = whole or WholeFrames()
         self._limits = limits
         self._message_limit = message_limit
         self._intake = Intake()
-        self._blocks = Blocks(limits)
+        self._blocks = Blocks(limits, first_blocks)
         self._budget = Budget(limits)
         self.streams: dict[int, Stream] = {}
         """Open streams by id."""
@@ -120,21 +151,24 @@ class Connection:
         That is nearly all that clients of a control plane send. None: nothing was changed, use ``receive``, which would
         have done the same, only slower.
         """
+        whole = self._whole.read(data)
+        if whole is None or self._broken or self._block is not None or not self._intake.is_between_frames:
+            return None
         size = len(data) - HEAD_BYTES
-        if not PREFIX_BYTES <= size <= FRAME_BYTES or self._broken or self._block is not None:
-            return None
-        high, low, kind_and_flags, stream, compressed, length = _WHOLE.unpack_from(data)
-        found = self.streams.get(stream)
-        if found is None or kind_and_flags or compressed or (high << 8 | low) != size or length != size - PREFIX_BYTES:
-            return None
-        if not (self._intake.is_between_frames and self._receivable >= size and found.takes(size, length)):
+        found = self.streams.get(whole[0])
+        if found is None or self._receivable < size or not found.takes(size):
             return None
         self._receivable -= size
+        self._credit += size
         found.receivable -= size
-        self._budget.data(size)
-        self._give_back(found, size)
-        self._give_back_connection(size)
-        return stream, data[HEAD_BYTES + PREFIX_BYTES :]
+        found.credit += size
+        if self._budget.empty:
+            self._budget.data(size)
+        if found.credit >= self._limits.stream_window // 2:
+            self._give_back(found, 0)
+        if self._credit >= self._limits.connection_window // 2:
+            self._give_back_connection(0)
+        return whole
 
     def take(self) -> bytes:
         """Return the frames that wait to be written, and forget them."""
@@ -145,8 +179,8 @@ class Connection:
         if self._block is not None and now - self._block.began_at > self._limits.block_seconds:
             return 0
         for stream in self.streams.values():
-            began = stream.assembly.began_at
-            if began is not None and stream.assembly.unfinished and now - began > message_seconds:
+            part = stream.assembly
+            if part is not None and part.began_at is not None and now - part.began_at > message_seconds:
                 return stream.id
         return None
 
@@ -244,7 +278,9 @@ class Connection:
         if stream.refused or not body:
             return
         try:
-            self._events += [Message(stream.id, message) for message in stream.assembly.feed(body, now=now)]
+            part = stream.assembly or Assembly(stream.limit)
+            self._events += [Message(stream.id, message) for message in part.feed(body, now=now)]
+            stream.assembly = part if part.unfinished else None
         except TooLargeError as error:
             stream.refused = True
             self._events.append(Refused(stream.id, error.size, error.limit))

@@ -118,10 +118,6 @@ class Assembly:
         """True while part of a message is kept."""
         return bool(self._kept)
 
-    def takes(self, length: int) -> bool:
-        """True when a whole message of ``length`` bytes may come next."""
-        return not self._kept and length <= self._limit
-
     def feed(self, payload: bytes, *, now: float) -> Iterable[bytes]:
         """Return the messages that ``payload`` completes.
 

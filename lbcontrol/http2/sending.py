@@ -24,6 +24,8 @@ from lbcontrol.http2.streams import Stream
 class Sending:
     """The sending half of one connection."""
 
+    __slots__ = ("_budget", "_events", "_streams", "_waiting", "initial_window", "out", "window")
+
     def __init__(self, streams: dict[int, Stream], *, budget: Budget, events: list[Event]) -> None:
         """Share the table of streams, the budgets and the list of events with the connection."""
         self._streams = streams
@@ -66,8 +68,8 @@ class Sending:
             return None
         found.window -= size
         self.window -= size
-        self._budget.sent(1 + size // FRAME_BYTES)
-        return self._head(found)
+        self._budget.frames += 1 + size // FRAME_BYTES
+        return b"" if found.began else self._head(found)
 
     def send(self, stream: int, message: bytes) -> bool:
         """Send a message, with its prefix; True when all of it has left, else ``Writable`` will come.
@@ -172,7 +174,7 @@ class Sending:
         size = min(len(rest), max(0, stream.window), max(0, self.window))
         if size:
             self.out.append(data_frames(stream.id, bytes(rest[:size])))
-            self._budget.sent(1 + size // FRAME_BYTES)
+            self._budget.frames += 1 + size // FRAME_BYTES
             stream.window -= size
             self.window -= size
         elif not rest:

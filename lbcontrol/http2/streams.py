@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbcontrol.http2.grpc import Assembly
+from lbcontrol.http2.grpc import PREFIX_BYTES, Assembly
 
 
 class Stream:
@@ -16,6 +16,7 @@ class Stream:
         "expected",
         "headers",
         "id",
+        "limit",
         "paused",
         "receivable",
         "received",
@@ -32,7 +33,10 @@ class Stream:
         self.receivable = receivable
         self.credit = 0
         """Bytes consumed and not yet given back by WINDOW_UPDATE."""
-        self.assembly = Assembly(limit)
+        self.limit = limit
+        """Longest message that is taken, in bytes."""
+        self.assembly: Assembly | None = None
+        """Part of a message, once a message came in parts."""
         self.remote_open = True
         self.headers: bytes | None = None
         """Block to be sent before anything else; None once it has left."""
@@ -50,7 +54,7 @@ class Stream:
         self.paused = False
         """True while nothing is given back, so that the peer has to stop."""
 
-    def takes(self, size: int, length: int) -> bool:
-        """True when a DATA frame of ``size`` bytes with one whole message of ``length`` is all in order."""
+    def takes(self, size: int) -> bool:
+        """True when a DATA frame of ``size`` bytes with one whole message is all in order."""
         plain = self.remote_open and self.expected is None and not self.refused
-        return plain and size <= self.receivable and self.assembly.takes(length)
+        return plain and self.assembly is None and size <= self.receivable and size - PREFIX_BYTES <= self.limit

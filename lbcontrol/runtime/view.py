@@ -81,6 +81,8 @@ class PublishedView:
         self._answers: dict[Change, Resource | Absence] = {}
         self._untold: dict[str, set[Change]] = {}
         self._names: dict[ResourceType, tuple[str, ...] | None] = {}
+        self._accepted: set[Resource] = set()
+        """Resources of which a further ACK says nothing new."""
 
     # What front ends ask.
 
@@ -147,6 +149,8 @@ class PublishedView:
 
     def acknowledged(self, resource: Resource) -> None:
         """Note an ACK; the first few after a publication are timed."""
+        if resource in self._accepted:
+            return
         slot = self._slot_of(resource)
         if slot is None or slot.shown.version != resource.version:
             return
@@ -154,6 +158,8 @@ class PublishedView:
         if slot.acks_awaited:
             slot.acks_awaited -= 1
             self._parts.metrics.change_to_ack_seconds.observe(self._parts.clock.now() - slot.since)
+        else:
+            self._accepted.add(resource)
 
     # What the publisher asks.
 
@@ -296,6 +302,7 @@ class PublishedView:
         return fresh
 
     def _slots(self, type: ResourceType, entry: Entry, old: Slots) -> Slots:  # noqa: A002  (field's term)
+        self._accepted.clear()
         encode = partial(self._encode, type, entry.decision.service)
         now = self._parts.clock.now()
         slots: Slots = {}
@@ -322,6 +329,7 @@ class PublishedView:
     def _set(self, service: str, fresh: _Held | None) -> None:
         """Replace what is held of a service; parked bytes that were left are reported."""
         self._names.clear()
+        self._accepted.clear()
         old = self._held.pop(service, None)
         before = old.slots if old is not None else {}
         for alias in before.get(ResourceType.LISTENER, {}):

@@ -27,6 +27,12 @@ def verdict(sub: Subscription, request: Request, *, first: bool) -> Verdict:
     return Verdict.ACK if request.rejection is None else Verdict.NACK
 
 
+def asks_nothing(sub: Subscription, request: Request) -> bool:
+    """True when a request subscribes to nothing and gives nothing up, so that as an ACK it is nothing but that."""
+    del sub
+    return not (request.names or request.dropped or request.initial)
+
+
 def subscribe(sub: Subscription, request: Request, *, scope: Scope, said: Verdict) -> None:
     """Apply what a request subscribes to and gives up; that counts whatever its nonce is."""
     first = said is Verdict.INITIAL

@@ -125,7 +125,8 @@ class Responses:
 
     def __init__(self, nonces: Nonces) -> None:
         """Begin empty."""
-        self._nonces = nonces
+        self.nonces = nonces
+        """Where the nonces of all responses come from."""
         self._kept: dict[tuple[EncodeResponse, Content], Response] = {}
         self._bytes = 0
         self.assembled = 0
@@ -137,7 +138,7 @@ class Responses:
 
     def next(self, response: Response, *, after: int) -> tuple[Payload, int]:
         """Return the payload of a response, and its nonce, for a stream whose last nonce of the type is ``after``."""
-        payload = response.payload(after, self._nonces)
+        payload = response.payload(after, self.nonces)
         return payload, response.nonce
 
     def response(self, encode: EncodeResponse, content: Content) -> Response:

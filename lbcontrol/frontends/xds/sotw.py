@@ -27,6 +27,15 @@ def verdict(sub: Subscription, request: Request, *, first: bool) -> Verdict:
     return Verdict.ACK if request.rejection is None else Verdict.NACK
 
 
+def asks_nothing(sub: Subscription, request: Request) -> bool:
+    """True when a request repeats the name set that is in force, so that as an ACK it is nothing but that."""
+    names = request.names
+    if sub.wildcard or sub.crossed or not names or (names is not sub.names and names != sub.names):
+        return False
+    sub.names = names  # Shared by all streams that said the same.
+    return True
+
+
 def subscribe(sub: Subscription, request: Request, *, scope: Scope, said: Verdict) -> None:
     """Apply the names of a request, and note what has to be answered."""
     if said is Verdict.STALE:

@@ -192,16 +192,12 @@ class Subscription:
             entry.refusal.version = ""
         return found
 
-    def awaits(self, name: str, resource: Resource) -> bool:
-        """True when ``resource`` is news of a name the client holds, and has not rejected, another version of."""
-        entry = self.entries.get(name)
-        return (
-            entry is not None
-            and entry.told is not None
-            and entry.refusal is None
-            and entry.version != resource.version
-            and name in self.names
-        )
+    def awaits(self, resource: Resource) -> Entry | None:
+        """Return what the client holds of ``resource`` when it has not rejected that, and this is another version."""
+        entry = self.entries.get(resource.name)
+        if entry is None or entry.told is None or entry.refusal is not None or entry.version == resource.version:
+            return None
+        return entry if resource.name in self.names else None
 
     def gone(self, name: str, hold: Hold) -> Resource | Absence:
         """Return what the client should hold of a name that is gone: what it has, while it has to stay."""
@@ -249,13 +245,38 @@ class Subscription:
         self.due = False
         self.touched = bool(self.dirty or self.owed)
 
-    def tell(self, resource: Resource, nonce: int, *, mark: Mark | None, now: float) -> None:
-        """Note that a response with just ``resource`` is on its way, where nothing else waits: ``sent`` in short."""
+    def tell(self, entry: Entry, told: tuple[Resource, ...], *, nonce: int, mark: Mark | None, now: float) -> None:
+        """Note that a response with just the one resource of ``entry`` is on its way: ``sent`` in short.
+
+        Args:
+            entry: From ``awaits``; nothing else waits to be sent.
+            told: The resource, which is no stand-in.
+            nonce: Of the response.
+            mark: Of the decision it tells.
+            now: Monotonic seconds.
+        """
         self.nonce = nonce
         if len(self.pending) >= MOST_PENDING:
             del self.pending[next(iter(self.pending))]
-        self.pending[nonce] = (resource,)
-        self._told(resource, nonce, mark=mark, now=now)
+        self.pending[nonce] = told
+        resource = entry.told = told[0]
+        entry.version, entry.mark, entry.nonce = resource.version, mark, nonce
+        if entry.since is None:
+            entry.since = now
+        if self.rewarmed:
+            self.rewarmed.pop(resource.name, None)
+
+    def confirm(self, nonce: int) -> list[Resource] | None:
+        """Note an ACK of the newest response where it alone waits for one, else return None: use ``take_pending``.
+
+        Returns:
+            The resources that were not acknowledged before.
+        """
+        if nonce != self.nonce or len(self.pending) != 1 or nonce not in self.pending:
+            return None
+        resources, self.pending = self.pending[nonce], {}  # A dict that was used keeps its table.
+        self.acknowledged = nonce
+        return self.accept(resources, nonce)
 
     def _told(self, resource: Resource, nonce: int, *, mark: Mark | None, now: float) -> None:
         entry = self.entries.setdefault(resource.name, Entry())

@@ -53,12 +53,30 @@ def message_limit(methods: Mapping[str, Method], fields: Fields) -> int:
 class Http2Link(asyncio.BufferedProtocol):
     """A connection and its calls."""
 
+    __slots__ = (
+        "_blocked_at",
+        "_calls",
+        "_leaving",
+        "_opened_at",
+        "_peer",
+        "_pinged_at",
+        "_read_at",
+        "_shared",
+        "_transport",
+        "_used_at",
+        "address",
+        "blocked",
+        "connection",
+    )
+
     def __init__(self, shared: Shared, address: str) -> None:
         """Wait for the socket; everything that all connections share is in ``shared``."""
         self._shared = shared
         self.address = address
         """Whose seat this connection has."""
-        self.connection = Connection(shared.limits, message_limit=shared.message_limit)
+        self.connection = Connection(
+            shared.limits, message_limit=shared.message_limit, whole=shared.whole, first_blocks=shared.first_blocks
+        )
         self.blocked = False
         self._transport: asyncio.Transport | None = None
         self._calls: dict[int, StreamCall | UnaryCall] = {}
@@ -98,7 +116,8 @@ class Http2Link(asyncio.BufferedProtocol):
         call = self._calls.get(stream)
         if call is not None:
             call.received(message)
-        self.flush()
+        if self.connection.sending.out:
+            self.flush()
 
     def eof_received(self) -> bool:
         """The peer sends nothing more: a connection cut in half is of no use."""

@@ -8,8 +8,9 @@ import socket
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from lbcontrol.http2.fields import Fields
+from lbcontrol.http2.fields import Fields, FirstBlocks
 from lbcontrol.http2.limits import Limits
+from lbcontrol.http2.whole import WholeFrames
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Method, Scheduler, Status, Timer
 from lbcontrol.transport.http2.accepting import Acceptor
@@ -40,6 +41,8 @@ class Shared:
         self.methods = {method.path: method for method in methods}
         self.limits = limits
         self.seats = seats
+        self.whole = WholeFrames()
+        self.first_blocks = FirstBlocks()
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         """Where every connection reads into: its bytes are copied out at once."""
         self._streams = streams

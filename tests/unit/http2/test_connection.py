@@ -69,7 +69,7 @@ def test_message_over_its_limit_is_refused_by_its_prefix() -> None:
     assert isinstance(refused, Refused)
     assert (refused.size, refused.limit) == (MOST + 1, MOST)
     assert peer.data(b"y" * 500) == []
-    assert not peer.connection.streams[1].assembly.unfinished
+    assert peer.connection.streams[1].assembly is None
 
 
 def test_compressed_message_is_refused() -> None:
