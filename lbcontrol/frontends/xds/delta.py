@@ -9,7 +9,7 @@ from lbcontrol.frontends.xds.nonces import NONE
 from lbcontrol.frontends.xds.parts import Sieve, Sifted
 from lbcontrol.frontends.xds.requests import Request
 from lbcontrol.frontends.xds.scope import Scope
-from lbcontrol.frontends.xds.subscription import Draft, Hold, Subscription, Verdict
+from lbcontrol.frontends.xds.subscription import NOTHING, Draft, Hold, Subscription, Verdict
 from lbcontrol.frontends.xds.types import WHOLE
 from lbcontrol.runtime.views import ALL
 
@@ -73,7 +73,7 @@ def _unsubscribe(sub: Subscription, dropped: Iterable[str], scope: Scope, *, kee
 
 def draft(sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
     """Return what differs from what the client has; None when nothing does."""
-    sub.held = {}
+    sub.held = NOTHING
     listed = scope.listed(sub.type) if sub.wildcard else frozenset[str]()
     if listed is not None:
         sub.spread({**dict.fromkeys(listed), **dict.fromkeys(sub.names), **dict.fromkeys(sub.entries)})

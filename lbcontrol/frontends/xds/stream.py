@@ -26,7 +26,15 @@ from lbcontrol.frontends.xds.node import profile_of
 from lbcontrol.frontends.xds.requests import Reader, Request
 from lbcontrol.frontends.xds.responses import Content, EncodeResponse, Responses
 from lbcontrol.frontends.xds.scope import Scope
-from lbcontrol.frontends.xds.subscription import MADE_FOR_THE_NEW, Draft, Hold, Subscription, Verdict, at_once
+from lbcontrol.frontends.xds.subscription import (
+    MADE_FOR_THE_NEW,
+    Draft,
+    Hold,
+    Subscription,
+    Verdict,
+    at_once,
+    with_names,
+)
 from lbcontrol.frontends.xds.ticks import SharedTick
 from lbcontrol.frontends.xds.types import TYPE_URLS, TYPES
 from lbcontrol.model.clients import ClientProfile, Peer
@@ -395,7 +403,7 @@ class AdsStream:
         endpoints = self._subs.get(ResourceType.ENDPOINTS)
         if endpoints is not None:
             again = [resource.name for resource in draft.resources if resource.name in endpoints.entries]
-            endpoints.rewarmed.update(dict.fromkeys(again))
+            endpoints.rewarmed = with_names(endpoints.rewarmed, again)
 
     def _count_unknown(self, sub: Subscription) -> None:
         if sub.unknowns:
