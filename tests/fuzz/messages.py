@@ -189,7 +189,7 @@ def _status(rest: bytes) -> None:
     fields = [(b"grpc-status", str(code).encode())]
     fields += [(b"grpc-message", raw)] if text else []
     decoder = Decoder(max_header_list_size=2**30)
-    for make, first in ((trailers, 0), (trailers_only, 2)):
+    for make, first in ((trailers, 0), (trailers_only, 3)):
         found: Fields = [(bytes(n), bytes(v)) for n, v in decoder.decode(make(code, text, details=details), raw=True)]
         if found[first : first + len(fields)] != fields:
             raise FindingError(f"status {code} is written as {found}")
