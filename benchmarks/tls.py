@@ -28,7 +28,7 @@ from hpack import Encoder
 from lbcontrol.http2.frames import END_HEADERS, PREFACE, Kind, Setting, frame, long_frame, settings_frame
 from lbcontrol.http2.grpc import prefixed
 from tests.support.control_plane import ControlPlane, services_yaml
-from tests.support.pki import Pair, make_pki
+from tests.support.pki import Pair, Pki, make_pki
 from tests.support.procs import Proc
 from tests.support.tls_peer import client_context
 from tests.support.tls_plane import TlsPlane
@@ -73,23 +73,29 @@ def server_context(home: Path, *, asks: bool) -> ssl.SSLContext:
     return context
 
 
-def shaken(server: ssl.SSLContext, client: ssl.SSLContext, bios: tuple[ssl.MemoryBIO, ssl.MemoryBIO]) -> ssl.SSLObject:
-    """Do one handshake in memory; returns the server's side."""
+Bios = tuple[ssl.MemoryBIO, ssl.MemoryBIO]
+
+
+def shaken(server: ssl.SSLContext, client: ssl.SSLContext, bios: Bios) -> tuple[ssl.SSLObject, float]:
+    """Do one handshake in memory; returns the server's side, and the CPU seconds it took."""
     incoming, outgoing = bios
     to_client, from_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     theirs = client.wrap_bio(to_client, from_client, server_hostname="localhost")
-    ours = server.wrap_bio(incoming, outgoing, server_side=True)
+    ours, took = server.wrap_bio(incoming, outgoing, server_side=True), 0.0
     for _ in range(3):
-        for side in (theirs, ours):
-            with contextlib.suppress(ssl.SSLWantReadError):
-                side.do_handshake()
-            incoming.write(from_client.read())
-            to_client.write(outgoing.read())
-    return ours
+        with contextlib.suppress(ssl.SSLWantReadError):
+            theirs.do_handshake()
+        incoming.write(from_client.read())
+        began = time.process_time()
+        with contextlib.suppress(ssl.SSLWantReadError):
+            ours.do_handshake()
+        took += time.process_time() - began
+        to_client.write(outgoing.read())
+    return ours, took
 
 
 def driven(way: str, home: Path, *, asks: bool) -> None:
-    """Print KB per connection and µs of both sides per handshake for one way of driving OpenSSL."""
+    """Print KB per connection and µs of the server per handshake for one way of driving OpenSSL."""
     server, client = server_context(home, asks=asks), client_of(home)
     if way == "asyncio":
         asyncio.run(_asyncio_memory(server))
@@ -97,10 +103,10 @@ def driven(way: str, home: Path, *, asks: bool) -> None:
     shared = ssl.MemoryBIO(), ssl.MemoryBIO()
     kept = [shaken(server, client, shared) for _ in range(20)]
     gc.collect()
-    before, began = resident_kb(), time.process_time()
+    before = resident_kb()
     every = (shared if way == WAYS[2] else (ssl.MemoryBIO(), ssl.MemoryBIO()) for _ in range(SAMPLE))
-    kept.extend(shaken(server, client, bios) for bios in every)
-    took = (time.process_time() - began) / SAMPLE
+    kept += [shaken(server, client, bios) for bios in every]
+    took = sum(seconds for _, seconds in kept[20:]) / SAMPLE
     print(f"{(resident_kb() - before) / SAMPLE:.1f} {took * 1e6:.0f}")
 
 
@@ -254,6 +260,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=1_000)
     parser.add_argument("--changes", type=int, default=20)
+    parser.add_argument("--only", choices=("openssl", "serve"))
     parser.add_argument("--way", choices=WAYS)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--asks", action="store_true")
@@ -264,17 +271,29 @@ def main() -> None:
         return
     pki = make_pki(home / "pki")
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {ssl.OPENSSL_VERSION}")
-    print("\n| OpenSSL driven by | client certificate | KB per connection | µs per handshake, both sides |")
+    if asked.only != "serve":
+        openssl_table(home / "pki")
+    if asked.only != "openssl":
+        serve_table(home, pki, connections=asked.connections, changes=asked.changes)
+
+
+def openssl_table(home: Path) -> None:
+    """Print what OpenSSL costs by itself."""
+    print("\n| OpenSSL driven by | client certificate | KB per connection | µs CPU of the server per handshake |")
     print("| --- | --- | --- | --- |")
     for asks in (False, True):
         for way in WAYS:
-            memory, took = measured(way, home / "pki", asks=asks).split()
-            print(f"| {way} | {'yes' if asks else 'no'} | {memory} | {took} |")
-    print(f"\n| lbcontrol serve, {asked.connections} connections, 4 subscriptions each, {ENDPOINTS} endpoints "
+            memory, took = measured(way, home, asks=asks).split()
+            print(f"| {way} | {'yes' if asks else 'no'} | {memory} | {took} |", flush=True)
+
+
+def serve_table(home: Path, pki: Pki, *, connections: int, changes: int) -> None:
+    """Print what TLS costs the product."""
+    print(f"\n| lbcontrol serve, {connections} connections, 4 subscriptions each, {ENDPOINTS} endpoints "
           "| KB per connection | µs CPU per join | µs CPU per push |")  # fmt: skip
     print("| --- | --- | --- | --- |")
     own, nobody = client_context(pki.authority.cert, pki.client), client_context(pki.authority.cert)
-    counts = {"connections": asked.connections, "changes": asked.changes}
+    counts = {"connections": connections, "changes": changes}
     print(product("plaintext", ControlPlane(home / "plain", transport="http2"), None, **counts))
     print(product("TLS", TlsPlane(home / "tls", pki, asks=False, transport="http2"), nobody, **counts))
     lifted = TlsPlane(home / "mutual", pki, transport="http2")

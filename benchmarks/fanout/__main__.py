@@ -39,7 +39,7 @@ def measure(server: str, scenario: Scenario, rounds: int) -> Found:
         words = [f"-{key}={value}" for key, value in flags.items()]
         done = subprocess.run([built("generator"), *words], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotRunError(done.stderr.strip() or f"the generator ended with {done.returncode}")
+        raise NotRunError("; ".join(done.stderr.splitlines()) or f"the generator ended with {done.returncode}")
     if done.stderr:
         print(f"  {done.stderr.strip()}", file=sys.stderr)
     found: Found = json.loads(done.stdout)

@@ -116,10 +116,8 @@ def gates(results: Results) -> str:
     for scenario in SCENARIOS:
         rows = results.rows("fanout", scenario.name)
         found = _found(rows.get(HTTP2))
-        if not found:
-            continue
         lines += [_gate(scenario, gate, found, rows) for gate in scenario.gates]
-        if scenario.plain:
+        if scenario.plain and found:
             plain = _found(results.rows("fanout", scenario.plain).get(HTTP2))
             lines.append(_handshakes(scenario, found, plain))
     return table(["scenario", "figure", "at most", "goal", "value", "met"], lines)
@@ -129,7 +127,7 @@ def _gate(scenario: Scenario, gate: Gate, found: dict[str, float], rows: Rows) -
     limit = f"{gate.most:g} of {gate.than}" if gate.than else f"{gate.most:g}"
     goal = f"{gate.goal:g}" if gate.goal is not None else ""
     base = _found(rows.get(gate.than)).get(gate.key) if gate.than else 1.0
-    value = found[gate.key] / base if base else None
+    value = found[gate.key] / base if base and gate.key in found else None
     shown = f"{value:.2f}" if value is not None else "NOT RUN"
     met = "" if value is None else ("yes" if value <= gate.most else "**no**")
     return [scenario.title, gate.key.replace("_", " "), limit, goal, shown, met]

@@ -100,12 +100,16 @@ class Blocks:
 
     def _repeated(self, decoder: Decoder, block: bytes) -> Fields:
         """Decode, unless it is the last block once more and that left the table as it was."""
-        table = _table(decoder)
-        if self._last[0] == block and self._last[1] == table:
-            return self._last[2]
+        entries = decoder.header_table.dynamic_entries
+        size, newest = len(entries), entries[0] if entries else None
+        last, (size_then, newest_then), known = self._last
+        if last == block and size_then == size and newest_then is newest:
+            return known
         found = self._decoded(decoder, block)
-        if _table(decoder) == table and (not block or block[0] & _RESIZES != _RESIZE):
-            self._last = (block, table, found)
+        # An entry that comes in is another object, even where it says the same as the newest before.
+        same = len(entries) == size and (entries[0] if entries else None) is newest
+        if same and block and block[0] & _RESIZES != _RESIZE:
+            self._last = (block, (size, newest), found)
         return found
 
     def _decoded(self, decoder: Decoder, block: bytes) -> Fields:
@@ -120,12 +124,6 @@ class Blocks:
         if any(len(value) > self._limits.field_value for _, value in found):
             raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "header_value")
         return found
-
-
-def _table(decoder: Decoder) -> _Table:
-    """Return what is different after each change of the dynamic table."""
-    entries = decoder.header_table.dynamic_entries
-    return (len(entries), entries[0] if entries else None)
 
 
 def _judge(fields: Fields, *, trailers: bool) -> str:

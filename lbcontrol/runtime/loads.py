@@ -71,7 +71,9 @@ class LoadWindow:
         self._kept: OrderedDict[_Voice, Testimony] = OrderedDict()
         self._voices: Counter[str] = Counter()
         self._samples = 0
-        self._stored = {protocol: metrics.load_samples_total.labels(protocol) for protocol in PROTOCOLS}
+        self._stored = dict.fromkeys(PROTOCOLS, 0)
+        """Samples stored since the metrics were last asked for."""
+        metrics.settle_with(self._settle)
 
     def store(self, testimony: Testimony) -> None:
         """Keep the samples; the newest of a voice replaces its earlier ones."""
@@ -89,11 +91,17 @@ class LoadWindow:
             self._voices[service] += 1
         self._kept[voice] = testimony
         self._samples += count
-        self._stored[testimony.protocol].inc(count)
+        self._stored[testimony.protocol] += count
         while self._samples > self._limits.samples:
             oldest = next(iter(self._kept))
             self.refused("full", len(self._kept[oldest].samples))
             self._drop(oldest)
+
+    def _settle(self) -> None:
+        """Hand over what was counted since: a counter costs nearly as much as all the rest of ``store``."""
+        for protocol, count in self._stored.items():
+            self._metrics.load_samples_total.labels(protocol).inc(count)
+        self._stored = dict.fromkeys(PROTOCOLS, 0)
 
     def latest(self, service: str) -> tuple[Testimony, ...]:
         """Return what is known of a service: one testimony per voice, the oldest first."""

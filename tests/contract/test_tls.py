@@ -135,7 +135,7 @@ async def test_plaintext_is_told_that_the_port_speaks_tls(said: bytes) -> None:
             assert await peer.end() == (Code.INADEQUATE_SECURITY, "this port speaks TLS")
         else:
             assert await asyncio.get_running_loop().sock_recv(peer.sock, 1_000) == (
-                b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\nthis port speaks TLS\n"
+                b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 21\r\n\r\nthis port speaks TLS\n"
             )
         await _until_refused(plane, "tls_plaintext")
 

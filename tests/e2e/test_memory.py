@@ -11,9 +11,9 @@ import pytest
 from tests.support.control_plane import ControlPlane, services_yaml
 from tests.support.watchers import watching
 
-WARM, MEASURED, AT_ONCE = 600, 700, 20
+WARM, MEASURED, AT_ONCE = 600, 1_400, 20
 MOST_BYTES = 1_024
-"""Growth per connection; grpc.aio itself leaks about 96 bytes."""
+"""Growth per connection. It is 0 where streams and connections leave no cycle behind."""
 
 
 @pytest.fixture
@@ -50,11 +50,11 @@ async def growth(plane: ControlPlane) -> float:
 
 
 async def test_memory_grows_by_less_than_a_kilobyte_per_connection(plane: ControlPlane) -> None:
-    """In the better of two rounds, since the allocator grows in steps; and no stream is counted that is gone."""
+    """And no stream is counted that is gone."""
     await come_and_go(plane, WARM)
-    rounds = [await growth(plane) for _ in range(2)]
-    print(", ".join(f"{each:.0f}" for each in rounds), "bytes per connection")
-    assert min(rounds) <= MOST_BYTES
+    grown = await growth(plane)
+    print(f"{grown:.0f} bytes per connection")
+    assert grown <= MOST_BYTES
     async with asyncio.timeout(10.0):
         while (await asyncio.to_thread(plane.metrics))['lbcontrol_streams{protocol="native"}']:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # the last ones are still being noticed

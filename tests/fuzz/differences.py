@@ -41,6 +41,7 @@ _LIMITS = (
     "resets",
     "window_updates",
     "empty_data",
+    "small_data",
 )
 
 KNOWN = (
@@ -74,6 +75,7 @@ KNOWN = (
     ),
     Difference("connection closed_stream", "stream reset 5", _CLOSED),
     Difference("connection continuation", "stream reset 5", "section 6.10: CONTINUATION without HEADERS"),
+    Difference("stream unfinished", "accepted", _LIMIT),
     Difference("stream content_length", "accepted", "section 8.1.1; h2 does not compare it where no DATA comes"),
     Difference("stream field_value", "accepted", "RFC 9110 section 5.5: control characters; h2 looks for NUL, CR, LF"),
     Difference(

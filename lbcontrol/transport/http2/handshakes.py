@@ -1,6 +1,6 @@
 """TLS handshakes in progress: a few in each turn of the loop, so many at a time, each for so long.
 
-A handshake costs 0.3 ms of CPU, with a client certificate 1 ms and more (docs/adr/0010): a thousand that become ready
+A handshake costs 0.3 ms of CPU, with a client certificate 1 ms and more (docs/adr/0011): a thousand that become ready
 at once would keep every push waiting for a second. So what arrives is only kept, and handshakes go on in a queue of
 their own, which gives way to the loop after ``TURN_SECONDS``. Beyond ``MOST`` nobody is accepted: callers wait in the
 backlog, where they cost nothing.
@@ -17,9 +17,9 @@ from lbcontrol.runtime.ports import Scheduler, Timer
 
 MOST = 512
 """Handshakes in progress."""
-TURN = 32
+TURN = 16
 """Steps of handshakes in one turn of the loop, at most."""
-TURN_SECONDS = 0.01
+TURN_SECONDS = 0.005
 """Time after which a turn ends, however few steps it had."""
 SECONDS = 5.0
 """From TCP accept to the end of the handshake."""

@@ -1,7 +1,7 @@
 """Which sockets are ready: one epoll descriptor for all connections of a listener, which the loop watches in turn.
 
 asyncio spends about 1 us of CPU on each event of a descriptor that it watches itself, and a handle, a key and a context
-on each descriptor. A push to 10,000 clients is 10,000 acknowledgements that become readable (docs/adr/0011).
+on each descriptor. A push to 10,000 clients is 10,000 acknowledgements that become readable (docs/adr/0013).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""TLS between a socket and a link: the socket's protocol below, the link's transport above (docs/adr/0010).
+"""TLS between a socket and a link: the socket's protocol below, the link's transport above (docs/adr/0011).
 
 asyncio's own TLS keeps 256 KB of buffers per connection. Here OpenSSL works on two memory buffers that *all*
 connections of a listener share: what was read is put in and wholly taken out again, what is to be written likewise,
@@ -37,7 +37,7 @@ LINGER_SECONDS = 1.0
 WORDS = b"this port speaks TLS"
 HTTP2_ANSWER = goaway_frame(0, Code.INADEQUATE_SECURITY, debug=WORDS)
 """Without SETTINGS before it: gRPC clients then give up at once, instead of trying until their deadline."""
-HTTP1_ANSWER = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n" + WORDS + b"\n"
+HTTP1_ANSWER = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 21\r\n\r\n" + WORDS + b"\n"
 CLOSED = "closed"
 """The peer said that nothing follows (close_notify)."""
 PEER_REFUSES = ("TLSV1_ALERT", "SSLV3_ALERT")
@@ -172,9 +172,8 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         secured.refused(self, reason, why=why)
         secured.handshakes.over(self)
         self._closing = True
-        if self._socket is not None and not self._socket.is_closing():
-            self._socket.write_eof()
-            secured.later(LINGER_SECONDS, self.abort)
+        if self._socket is not None:
+            secured.later(LINGER_SECONDS, self._socket.close)
 
     def refuse(self, reason: str, why: str = "") -> None:
         """End a handshake that leads nowhere, and count why."""

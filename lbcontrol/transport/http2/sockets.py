@@ -20,7 +20,7 @@ HIGH_WATER = 65_536
 class SocketTransport(asyncio.Transport):
     """A connected socket and the protocol that speaks on it."""
 
-    __slots__ = ("_closing", "_ended", "_events", "_high", "_kept", "_paused", "_poller", "_protocol", "_socket")
+    __slots__ = ("_closing", "_events", "_high", "_kept", "_paused", "_poller", "_protocol", "_socket")
 
     def __init__(self, sock: socket.socket, protocol: asyncio.BufferedProtocol, *, poller: Poller) -> None:
         """Begin: the protocol learns of its transport at once, and then of what arrives.
@@ -38,7 +38,7 @@ class SocketTransport(asyncio.Transport):
         self._high = HIGH_WATER
         self._paused = False
         """The protocol was told to write nothing more."""
-        self._closing = self._ended = False
+        self._closing = False
         self._events = 0
         protocol.connection_made(self)
         if not self._closing:
@@ -87,8 +87,6 @@ class SocketTransport(asyncio.Transport):
             if self._closing:
                 self._lose(None)
                 return
-            if self._ended:
-                self._shut(sock)
             self._watch(self._events & ~WRITE)
         if self._paused and len(kept) <= self._high // 4:
             self._paused = False
@@ -99,11 +97,11 @@ class SocketTransport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send now what the socket takes, and keep the rest; after ``close`` nothing is taken any more."""
         if self._kept is not None:
-            if not (self._closing or self._ended):
+            if not self._closing:
                 self._keep(data)
             return
         sock = self._socket
-        if sock is None or self._closing or self._ended:
+        if sock is None or self._closing:
             return
         try:
             sent = sock.send(data)
@@ -124,22 +122,6 @@ class SocketTransport(asyncio.Transport):
             if len(kept) > self._high and not self._paused:
                 self._paused = True
                 self._protocol.pause_writing()
-
-    def write_eof(self) -> None:
-        """Tell the peer that nothing follows what is kept, and go on reading."""
-        if not self._ended and self._socket is not None:
-            self._ended = True
-            if self._kept is None:
-                self._shut(self._socket)
-
-    @staticmethod
-    def _shut(sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # The peer is gone, which the next read shows.
-            sock.shutdown(socket.SHUT_WR)
-
-    def can_write_eof(self) -> bool:
-        """True: TCP and Unix sockets close each side for itself."""
-        return True
 
     def close(self) -> None:
         """Read nothing more, write what is kept, then close."""

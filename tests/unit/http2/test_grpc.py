@@ -7,7 +7,7 @@ from hpack import Decoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbcontrol.http2.fields import encode
+from lbcontrol.http2.fields import Blocks, encode
 from lbcontrol.http2.grpc import (
     Assembly,
     is_grpc,
@@ -17,6 +17,7 @@ from lbcontrol.http2.grpc import (
     timeout_of,
     trailers,
 )
+from lbcontrol.http2.limits import Limits
 
 
 @given(st.lists(st.binary(max_size=300), max_size=8), st.integers(1, 40))
@@ -74,6 +75,14 @@ def test_trailers_are_fields_that_any_decoder_reads() -> None:
 def test_blocks_decode_to_what_was_encoded(fields: list[tuple[bytes, bytes]]) -> None:
     """Hpack is the oracle."""
     assert [tuple(each) for each in Decoder().decode(encode(fields), raw=True)] == fields
+
+
+def test_blocks_that_are_equal_are_read_as_the_table_stands() -> None:
+    """A block that is known is not decoded again, unless it would change the table; an empty one is no special case."""
+    ours, reference = Blocks(Limits()), Decoder()
+    adds = [b"\x40\x01" + name + b"\x01v" for name in (b"c", b"b", b"a")]
+    for block in (b"\x3f\x47", *adds, b"", adds[-1], adds[-1], b"", b"\xc0", b"\xbf", b"\xbe", b"\xbe"):
+        assert ours.decode(block) == [tuple(field) for field in reference.decode(block, raw=True)]
 
 
 def test_metadata_leaves_protocol_fields_out_and_decodes_binary() -> None:

@@ -110,11 +110,11 @@ def test_stream_knows_what_its_messages_are_compressed_with(name: str, value: st
 
 
 def test_streams_that_end_early_wear_nobody_out() -> None:
-    """A connection lives on though each of a thousand streams that we reset had a message under way."""
+    """A connection lives on though each of a thousand streams that we ended had a message under way."""
     peer = Peer()
     for stream in range(1, 2_001, 2):
         peer.headers(stream)
-        peer.connection.reset(stream, Code.CANCEL)
+        peer.connection.sending.finish(stream, DONE)
         peer.message(b"late", stream)
         peer.frames()
     assert peer.broken() is None
