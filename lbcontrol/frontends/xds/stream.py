@@ -131,7 +131,7 @@ class AdsStream:
         self._variant = variant
         self._outlet: Outlet | None = None
         self._subs: dict[ResourceType, Subscription] = {}  # In make-before-break order.
-        self._unknown: set[str] = set()
+        self._unknown: frozenset[str] = frozenset()
         """Type URLs asked for that are not served; counted against the types of a stream."""
         self._bucket = Bucket(shared.scheduler.now())
         self._blocked = False
@@ -274,7 +274,7 @@ class AdsStream:
         type_ = TYPES.get(request.type_url)
         if type_ is None:
             self._shared.meter.unknown_types.inc()
-            self._unknown.add(request.type_url)
+            self._unknown |= {request.type_url}
             check_types(len(self._subs) + len(self._unknown), self._shared.limits)
             return
         sub = self._subs.get(type_)

@@ -65,8 +65,8 @@ class Shared:
         self.empty.set()
 
     def start(self) -> None:
-        """Begin to keep time."""
-        self._timer = self._scheduler.call_later(LOOK_SECONDS, self._look)
+        """Begin to keep time; while nobody is connected there is nothing to look at."""
+        self._timer = self._scheduler.call_later(LOOK_SECONDS, self._look) if self._slot_of else None
 
     def stop(self) -> None:
         """Keep time no longer."""
@@ -87,6 +87,8 @@ class Shared:
         self._slot_of[link] = slot
         self._slots[slot].add(link)
         self.empty.clear()
+        if self._timer is None:
+            self.start()
 
     def left(self, link: Http2Link) -> None:
         """Forget a connection."""
@@ -130,7 +132,7 @@ class Shared:
         for link in list(self._slots[self._turn]):
             link.look(now)
         self._turn = (self._turn + 1) % LOOK_SLOTS
-        self.start()
+        self.start()  # Or not, when nobody is left.
 
 
 class Server:
@@ -225,6 +227,5 @@ async def serve(offer: Offer, listen: Listen) -> Server:
     place = listen if listen.path else Listen(listen.host, sock.getsockname()[1])
     server = Server(place, sock, shared=shared, streams=streams, secured=secured)
     streams.start()
-    shared.start()
     server.start()
     return server
