@@ -131,7 +131,7 @@ class LimitsDocument(Part):
     """Connections of one identity, by certificate, at a time; with transport http2."""
     connections_per_identity_and_address: Count = 256
     """Connections of one identity from one IP address at a time; with transport http2."""
-    accepts_per_turn: Count = 64
+    accepts_per_turn: Count = 32
     """Connections accepted in one turn of the loop; the others wait in the backlog; with transport http2."""
     stream_max_age: Duration = 1_800.0
     """Age at which a stream is ended, give or take a fifth. Default 30m."""

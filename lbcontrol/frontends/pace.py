@@ -25,19 +25,20 @@ class Paced(Protocol):
 class Bucket:
     """Requests one stream may make: ``burst`` at once, then ``rate`` a second."""
 
-    __slots__ = ("_at", "_tokens")
+    __slots__ = ("_full_at",)
 
-    def __init__(self, burst: int, now: float) -> None:
+    def __init__(self, now: float) -> None:
         """Begin full."""
-        self._tokens = float(burst)
-        self._at = now
+        self._full_at = now
+        """When nothing will be missing any more: what is missing now takes that long to come back."""
 
     def take(self, limits: Paced, now: float) -> float:
         """Count a request; return the seconds until the next one is allowed, 0 for at once."""
         rate = limits.requests_per_second
-        self._tokens = min(self._tokens + (now - self._at) * rate, float(limits.requests_burst)) - 1.0
-        self._at = now
-        return max(0.0, (1.0 - self._tokens) / rate) if self._tokens < 1.0 else 0.0
+        full_at = self._full_at
+        self._full_at = full_at = max(full_at, now) + 1.0 / rate
+        wait = full_at - now - (limits.requests_burst - 1) / rate
+        return wait if wait > 1e-9 else 0.0
 
 
 class Pace:
@@ -48,7 +49,7 @@ class Pace:
         self._limits = limits
         self._scheduler = scheduler
         self._refused = refused
-        self._bucket = Bucket(limits.requests_burst, scheduler.now())
+        self._bucket = Bucket(scheduler.now())
         self._timer: Timer | None = None
 
     def count(self, outlet: Outlet) -> None:

@@ -10,6 +10,20 @@ from lbcontrol.http2.limits import Bucket, Limits
 class Budget:
     """The budgets of one connection. Everything that costs us and gives the peer nothing is counted here."""
 
+    __slots__ = (
+        "_empty_most",
+        "_glitches",
+        "_most_glitches",
+        "_pings",
+        "_priorities",
+        "_resets",
+        "_settings",
+        "_small",
+        "_updates",
+        "empty",
+        "frames",
+    )
+
     def __init__(self, limits: Limits) -> None:
         """Begin with full budgets."""
         self._resets = Bucket(limits.resets)
@@ -20,9 +34,13 @@ class Budget:
         self._updates = limits.window_updates
         self._empty_most = limits.empty_data
         self._small = Bucket(limits.small_data)
-        self._empty = 0
-        self._frames = 0
-        """Frames sent that no budget has been widened by yet."""
+        self.empty = 0
+        """Empty DATA frames in a row."""
+        self.frames = 0
+        """Frames sent (DATA, or a last HEADERS), which allow the peer to measure its bandwidth and to open its windows.
+
+        Whoever sends adds to it; the budgets are widened when the peer acts, which is far less often.
+        """
 
     def reset(self, now: float) -> None:
         """The peer reset a stream, or made us reset one."""
@@ -65,8 +83,8 @@ class Budget:
 
     def data(self, size: int) -> None:
         """The peer sent a DATA frame with ``size`` bytes of body."""
-        self._empty = 0 if size else self._empty + 1
-        if self._empty > self._empty_most:
+        self.empty = 0 if size else self.empty + 1
+        if self.empty > self._empty_most:
             raise _calm("empty_data")
 
     def small_data(self, now: float) -> None:
@@ -74,17 +92,10 @@ class Budget:
         if not self._small.take(now):
             raise _calm("small_data")
 
-    def sent(self, frames: int) -> None:
-        """We sent DATA frames, or a last HEADERS: the peer may measure its bandwidth and open its windows.
-
-        That is worked out when the peer does; we send far more often.
-        """
-        self._frames += frames
-
     def _widen(self) -> None:
-        self._pings.add(self._frames)
-        self._updates += 10 * self._frames
-        self._frames = 0
+        self._pings.add(self.frames)
+        self._updates += 10 * self.frames
+        self.frames = 0
 
 
 def _calm(reason: str) -> ConnectionFaultError:

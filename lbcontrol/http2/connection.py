@@ -6,19 +6,27 @@ reads a clock or keeps more than one message per stream in either direction.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from lbcontrol.http2.budget import Budget
 from lbcontrol.http2.errors import ConnectionFaultError, StreamFaultError
-from lbcontrol.http2.events import Broken, Closed, Event, HalfClosed, Message, Opened, PeerLeaves, Refused
-from lbcontrol.http2.fields import Blocks, Fields, check_request, check_trailers, content_length
+from lbcontrol.http2.events import (
+    Broken,
+    Closed,
+    Event,
+    HalfClosed,
+    Message,
+    Opened,
+    PeerLeaves,
+    Refused,
+    without_stillborn,
+)
+from lbcontrol.http2.fields import Blocks, Fields, FirstBlocks, check_request, content_length
 from lbcontrol.http2.frames import (
     ACK,
     END_HEADERS,
     END_STREAM,
-    FRAME_BYTES,
     HAS_PRIORITY,
     HEAD_BYTES,
     PADDED,
@@ -32,73 +40,73 @@ from lbcontrol.http2.frames import (
     long_of,
     settings_frame,
 )
-from lbcontrol.http2.grpc import IDENTITY, PREFIX_BYTES, CompressedError, TooLargeError
+from lbcontrol.http2.grpc import IDENTITY, Assembly, CompressedError, TooLargeError
+from lbcontrol.http2.headers import HeaderBlock
 from lbcontrol.http2.http1 import HTTP1_ANSWER, is_http1
 from lbcontrol.http2.intake import Intake, unpadded
 from lbcontrol.http2.limits import Limits
 from lbcontrol.http2.sending import Sending
 from lbcontrol.http2.streams import Stream
+from lbcontrol.http2.whole import WholeFrames
 
-_WHOLE = struct.Struct(">HBHLBL")
-"""Head of a DATA frame and its message's prefix: length in two parts, type and flags, stream; flag, length."""
 SMALL_BYTES = 256
 """A DATA frame that is shorter, and does not end a message, is worth less than it costs."""
-
-
-class _Block:
-    """A header block whose end has not come."""
-
-    __slots__ = ("began_at", "continuations", "empty", "end", "itself", "parts", "size", "stream")
-
-    def __init__(self, stream: int, first: bytes, *, end: bool, itself: bool, now: float) -> None:
-        self.stream = stream
-        self.parts = [first]
-        self.size = len(first)
-        self.end = end
-        self.itself = itself
-        """The stream depends on itself."""
-        self.continuations = 0
-        self.empty = 0
-        self.began_at = now
-
-
-def _without_stillborn(events: list[Event]) -> list[Event]:
-    """Leave out streams that were opened and reset in one go: of them only our reasons need be heard."""
-    gone = {each.stream for each in events if isinstance(each, Closed)}
-    gone &= {each.stream for each in events if isinstance(each, Opened)}
-    if not gone:
-        return events
-    return [
-        each
-        for each in events
-        if isinstance(each, Broken | PeerLeaves) or each.stream not in gone or (isinstance(each, Closed) and each.ours)
-    ]
 
 
 class Connection:
     """State of one connection."""
 
-    def __init__(self, limits: Limits, *, message_limit: Callable[[Fields], int], fast_path: bool = True) -> None:
+    __slots__ = (
+        "_block",
+        "_blocks",
+        "_broken",
+        "_budget",
+        "_credit",
+        "_events",
+        "_highest",
+        "_intake",
+        "_judged",
+        "_last",
+        "_leaving",
+        "_limits",
+        "_message_limit",
+        "_receivable",
+        "_whole",
+        "sending",
+        "streams",
+    )
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        message_limit: Callable[[Fields], int],
+        fast_path: bool = True,
+        whole: WholeFrames | None = None,
+        first_blocks: FirstBlocks | None = None,
+    ) -> None:
         """Begin; our SETTINGS wait in ``take``.
 
         Args:
             limits: What the peer may cost.
             message_limit: Says how many bytes a request's messages may have.
             fast_path: Whether ``whole_message`` and ``Sending.admit`` do anything; without them the same bytes leave.
+            whole: Shared by connections whose peers send the same; one of its own when left out.
+            first_blocks: Shared by connections with the same limits; one of its own when left out.
         """
-        self._longest_whole = FRAME_BYTES if fast_path else 0
-        """Longest DATA frame that ``whole_message`` looks at."""
+        self._whole = (whole or WholeFrames()) if fast_path else None
+        """What takes whole frames apart; None: nothing takes that short way."""
         self._limits = limits
         self._message_limit = message_limit
         self._intake = Intake()
-        self._blocks = Blocks(limits)
+        self._blocks = Blocks(limits, first_blocks)
         self._judged: Fields | None = None
         """The request that was found to be well formed last."""
         self._budget = Budget(limits)
         self.streams: dict[int, Stream] = {}
         """Open streams by id."""
         self._highest = 0
-        self._block: _Block | None = None
+        self._block: HeaderBlock | None = None
         self._receivable = limits.connection_window
         self._credit = 0
         self._leaving = False
@@ -140,7 +148,7 @@ class Connection:
             if fault.reason == "preface" and is_http1(data):
                 self.sending.out[:] = [HTTP1_ANSWER]
         found, self._events[:] = list(self._events), []
-        return _without_stillborn(found)
+        return without_stillborn(found)
 
     def whole_message(self, data: bytes) -> tuple[int, bytes] | None:
         """Return stream and message when ``data`` is one DATA frame with one message and nothing else is to be said.
@@ -148,21 +156,24 @@ class Connection:
         That is nearly all that clients of a control plane send. None: nothing was changed, use ``receive``, which would
         have done the same, only slower.
         """
+        whole = None if self._whole is None else self._whole.read(data)
+        if whole is None or self._broken or self._block is not None or not self._intake.is_between_frames:
+            return None
         size = len(data) - HEAD_BYTES
-        if not PREFIX_BYTES <= size <= self._longest_whole or self._broken or self._block is not None:
-            return None
-        high, low, kind_and_flags, stream, compressed, length = _WHOLE.unpack_from(data)
-        found = self.streams.get(stream)
-        if found is None or kind_and_flags or compressed or (high << 8 | low) != size or length != size - PREFIX_BYTES:
-            return None
-        if not (self._intake.is_between_frames and self._receivable >= size and found.takes(size, length)):
+        found = self.streams.get(whole[0])
+        if found is None or self._receivable < size or not found.takes(size):
             return None
         self._receivable -= size
-        self._give_back_connection(size)
+        self._credit += size
         found.receivable -= size
-        self._budget.data(size)
-        self._give_back(found, size)
-        return stream, data[HEAD_BYTES + PREFIX_BYTES :]
+        found.credit += size
+        if self._budget.empty:
+            self._budget.data(size)
+        if self._credit >= self._limits.connection_window // 2:
+            self._give_back_connection(0)
+        if found.credit >= self._limits.stream_window // 2:
+            self._give_back(found, 0)
+        return whole
 
     def take(self) -> bytes:
         """Return the frames that wait to be written, and forget them."""
@@ -173,8 +184,8 @@ class Connection:
         if self._block is not None and now - self._block.began_at > self._limits.block_seconds:
             return 0
         for stream in self.streams.values():
-            began = stream.assembly.began_at
-            if began is not None and stream.assembly.unfinished and now - began > message_seconds:
+            part = stream.assembly
+            if part is not None and part.began_at is not None and now - part.began_at > message_seconds:
                 return stream.id
         return None
 
@@ -259,8 +270,8 @@ class Connection:
         if not flags & END_STREAM:
             self._budget.data(len(body))
         self._body(found, body, now=now)
-        if found.assembly.unfinished:
-            self._charge(found, len(body), now=now)
+        if found.assembly is not None:
+            self._charge(found, found.assembly, size=len(body), now=now)
         self._give_back(found, size)
         if flags & END_STREAM:
             self._end_remote(found)
@@ -272,8 +283,12 @@ class Connection:
         if stream.refused or not body:
             return
         try:
-            for message in stream.assembly.feed(body, now=now):
-                self._events.append(Message(stream.id, message))
+            part = stream.assembly or Assembly(stream.limit)
+            try:
+                for message in part.feed(body, now=now):
+                    self._events.append(Message(stream.id, message))
+            finally:
+                stream.assembly = part if part.unfinished else None
         except TooLargeError as error:
             stream.refused = True
             self._events.append(Refused(stream.id, error.size, error.limit))
@@ -281,12 +296,12 @@ class Connection:
             stream.refused = True
             self._events.append(Refused(stream.id, 0, 0))
 
-    def _charge(self, stream: Stream, size: int, *, now: float) -> None:
+    def _charge(self, stream: Stream, part: Assembly, *, size: int, now: float) -> None:
         """Judge what an unfinished message costs: turns for a few bytes each, and memory."""
         if size < SMALL_BYTES:
             self._budget.small_data(now)
-        if stream.assembly.unfinished > self._limits.unfinished // self._limits.streams:
-            kept = sum(each.assembly.unfinished for each in self.streams.values())
+        if part.unfinished > self._limits.unfinished // self._limits.streams:
+            kept = sum(each.assembly.unfinished for each in self.streams.values() if each.assembly is not None)
             if kept > self._limits.unfinished:
                 raise StreamFaultError(stream.id, Code.ENHANCE_YOUR_CALM, reason="unfinished")
 
@@ -313,8 +328,8 @@ class Connection:
         stream.remote_open = False
         if stream.expected is not None and stream.received != stream.expected:
             raise StreamFaultError(stream.id, Code.PROTOCOL_ERROR, reason="content_length")
-        if stream.assembly.unfinished and not stream.refused:
-            stream.refused = True
+        if stream.assembly is not None and not stream.refused:
+            stream.refused, stream.assembly = True, None
             self._events.append(Refused(stream.id, 0, 0, cut=True))
         self._events.append(HalfClosed(stream.id))
 
@@ -342,8 +357,8 @@ class Connection:
             if len(part) < 5:
                 raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "priority_size")
             depends, part = long_of(part) & 0x7FFFFFFF, part[5:]
-        self._block = _Block(stream, part, end=bool(flags & END_STREAM), itself=depends == stream, now=now)
-        self._check_block(self._block)
+        block = self._block = HeaderBlock(stream, end=bool(flags & END_STREAM), itself=depends == stream, now=now)
+        block.add(part, self._limits)
         if flags & END_HEADERS:
             self._finish_block(now)
 
@@ -352,20 +367,9 @@ class Connection:
         block = self._block
         if block is None:
             raise ConnectionFaultError(Code.PROTOCOL_ERROR, "continuation")
-        block.continuations += 1
-        block.empty += not payload
-        block.parts.append(payload)
-        block.size += len(payload)
-        self._check_block(block)
+        block.add(payload, self._limits)
         if flags & END_HEADERS:
             self._finish_block(now)
-
-    def _check_block(self, block: _Block) -> None:
-        limits = self._limits
-        if block.size > limits.header_block:
-            raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "header_block_size")
-        if block.continuations > limits.continuations or block.empty > limits.empty_continuations:
-            raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "continuations")
 
     def _finish_block(self, now: float) -> None:
         """Act on a whole block; it is decoded even where it is then refused: decoding changes the shared table."""
@@ -376,11 +380,11 @@ class Connection:
             self._trailers(self.streams[block.stream], block, fields)
         elif block.stream <= self._highest:
             self._stray(block.stream)
-            self._check_trailing(block, fields)
+            block.check_trailing(fields)
         else:
             self._open(block, fields, now=now)
 
-    def _open(self, block: _Block, fields: Fields, *, now: float) -> None:
+    def _open(self, block: HeaderBlock, fields: Fields, *, now: float) -> None:
         del now
         number = block.stream
         if not number % 2:
@@ -409,19 +413,11 @@ class Connection:
         if block.end:
             self._end_remote(stream)
 
-    def _trailers(self, stream: Stream, block: _Block, fields: Fields) -> None:
+    def _trailers(self, stream: Stream, block: HeaderBlock, fields: Fields) -> None:
         if not stream.remote_open:
             raise StreamFaultError(stream.id, Code.STREAM_CLOSED, reason="half_closed")
-        self._check_trailing(block, fields)
+        block.check_trailing(fields)
         self._end_remote(stream)
-
-    @staticmethod
-    def _check_trailing(block: _Block, fields: Fields) -> None:
-        if block.itself:
-            raise StreamFaultError(block.stream, Code.PROTOCOL_ERROR, reason="self_dependency")
-        if not block.end:
-            raise StreamFaultError(block.stream, Code.PROTOCOL_ERROR, reason="headers_twice")
-        check_trailers(block.stream, fields)
 
     def _priority(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
         del flags, now

@@ -78,3 +78,16 @@ class PeerLeaves:
 
 
 Event = Opened | Message | HalfClosed | Refused | Closed | Writable | Broken | PeerLeaves
+
+
+def without_stillborn(events: list[Event]) -> list[Event]:
+    """Leave out streams that were opened and reset in one go: of them only our reasons need be heard."""
+    gone = {each.stream for each in events if isinstance(each, Closed)}
+    gone &= {each.stream for each in events if isinstance(each, Opened)}
+    if not gone:
+        return events
+    return [
+        each
+        for each in events
+        if isinstance(each, Broken | PeerLeaves) or each.stream not in gone or (isinstance(each, Closed) and each.ours)
+    ]

@@ -15,6 +15,8 @@ from lbcontrol.http2.limits import Limits
 Fields = list[tuple[bytes, bytes]]
 """Names and values in the order they came."""
 
+FIRST_BLOCKS = 256
+FIRST_BYTES = 1_024
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(rb"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?|")
 """No NUL, CR or LF, no white space at the ends (section 8.2.1); further control characters are refused too."""
@@ -31,37 +33,88 @@ NO_TABLE = b"\x20"
 """Dynamic table size update to 0 (RFC 7541 section 6.3)."""
 
 
-class Blocks:
-    """The decoder of one connection."""
+class FirstBlocks:
+    """Blocks that connections began with, decoded once: clients of one kind all begin with the same.
 
-    def __init__(self, limits: Limits) -> None:
-        """Begin with an empty dynamic table of 4,096 bytes."""
-        self._decoder = Decoder(max_header_list_size=limits.header_list)
+    Bounds: ``FIRST_BLOCKS`` blocks of ``FIRST_BYTES``; the oldest goes first.
+    """
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._kept: dict[bytes, tuple[bytes, Fields]] = {}
+
+    def known(self, block: bytes) -> tuple[bytes, Fields] | None:
+        """Return the block as it is kept, and its fields, which nobody may change."""
+        return self._kept.get(block)
+
+    def keep(self, block: bytes, fields: Fields) -> None:
+        """Keep a block that was decoded with an empty table, and is in order."""
+        if len(block) <= FIRST_BYTES:
+            if len(self._kept) >= FIRST_BLOCKS:
+                del self._kept[next(iter(self._kept))]
+            self._kept[block] = (block, fields)
+
+
+class Blocks:
+    """The decoder of one connection, made when the connection has more than one block, or one that nobody had before.
+
+    What a block means depends on the blocks before it, and on nothing else. Before the first the table is empty: equal
+    first blocks have equal fields. When a second one comes, the first is decoded after all, so that the table is what
+    the peer takes it to be.
+    """
+
+    __slots__ = ("_decoder", "_first", "_last", "_limits", "_shared")
+
+    def __init__(self, limits: Limits, shared: FirstBlocks | None = None) -> None:
+        """Begin with an empty dynamic table of 4,096 bytes; ``shared`` is that of all connections with these limits."""
+        self._decoder: Decoder | None = None
+        self._first = b""
+        """A block whose fields are known and which the decoder has not seen."""
         self._limits = limits
         self._last: tuple[bytes, _Table, Fields] = (b"", (0, None), [])
         """The last block that left the table as it was, with what it says: peers repeat themselves, and floods do."""
+        self._shared = shared or FirstBlocks()
 
     def decode(self, block: bytes) -> Fields:
-        """Return the fields of one block.
+        """Return the fields of one block; they may be shared and must not be changed.
 
         Raises:
             ConnectionFaultError: the block is malformed or too large; the table cannot be trusted any more.
         """
-        entries = self._decoder.header_table.dynamic_entries
+        if self._decoder is not None:
+            return self._repeated(self._decoder, block)
+        known = None if self._first else self._shared.known(block)
+        if known is not None:
+            self._first, fields = known
+            return fields
+        decoder = self._decoder = Decoder(max_header_list_size=self._limits.header_list)
+        if self._first:
+            self._repeated(decoder, self._first)
+            self._first = b""
+            return self._repeated(decoder, block)
+        fields = self._repeated(decoder, block)
+        self._shared.keep(block, fields)
+        return fields
+
+    def _repeated(self, decoder: Decoder, block: bytes) -> Fields:
+        """Decode, unless it is the last block once more and that left the table as it was."""
+        entries = decoder.header_table.dynamic_entries
         size, newest = len(entries), entries[0] if entries else None
         last, (size_then, newest_then), known = self._last
         if last == block and size_then == size and newest_then is newest:
             return known
-        found = self._decoded(block)
+        found = self._decoded(decoder, block)
         # An entry that comes in is another object, even where it says the same as the newest before.
         same = len(entries) == size and (entries[0] if entries else None) is newest
         if same and block and block[0] & _RESIZES != _RESIZE:
             self._last = (block, (size, newest), found)
         return found
 
-    def _decoded(self, block: bytes) -> Fields:
+    def _decoded(self, decoder: Decoder, block: bytes) -> Fields:
         try:
-            found = [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
+            found = [(bytes(name), bytes(value)) for name, value in decoder.decode(block, raw=True)]
         except OversizedHeaderListError:
             raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "header_list") from None
         except (HPACKError, ValueError, IndexError):

@@ -120,10 +120,6 @@ class Assembly:
         """Bytes kept of a message that is not whole."""
         return len(self._kept)
 
-    def takes(self, length: int) -> bool:
-        """True when a whole message of ``length`` bytes may come next."""
-        return not self._kept and length <= self._limit
-
     def feed(self, payload: bytes, *, now: float) -> Iterable[bytes]:
         """Return the messages that ``payload`` completes; they are to be taken one by one, up to the error.
 

@@ -14,21 +14,20 @@ Frame = tuple[int, int, int, bytes]
 class Intake:
     """What has been received and is not yet a whole frame; at most one frame long."""
 
+    __slots__ = ("_kept", "_preface", "_settings", "is_between_frames")
+
     def __init__(self) -> None:
         """Wait for the preface."""
         self._kept = b""
         self._preface = len(PREFACE)
         self._settings = False
+        self.is_between_frames = False
+        """True when the connection is established and nothing unfinished is kept."""
 
     @property
     def established(self) -> bool:
         """True once preface and first SETTINGS are here."""
         return self._settings
-
-    @property
-    def is_between_frames(self) -> bool:
-        """True when the connection is established and nothing unfinished is kept."""
-        return self._settings and not self._kept
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that ``data`` completes; nothing is kept when the reader stops at one of them.
@@ -44,6 +43,7 @@ class Intake:
                 self._kept = data
                 return
         end = len(data)
+        self.is_between_frames = False
         while end - at >= HEAD_BYTES:
             size = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
             if size > FRAME_BYTES:
@@ -59,6 +59,7 @@ class Intake:
             at = stop
             yield kind, data[head - 5], stream, data[head:stop]
         self._kept = data[at:]
+        self.is_between_frames = self._settings and not self._kept
 
     def _check_preface(self, data: bytes) -> int:
         """Return where the frames begin."""

@@ -29,6 +29,20 @@ FORGOTTEN = 512
 class Sending:
     """The sending half of one connection."""
 
+    __slots__ = (
+        "_budget",
+        "_events",
+        "_fast_path",
+        "_resize",
+        "_resized",
+        "_streams",
+        "_waiting",
+        "forgotten",
+        "initial_window",
+        "out",
+        "window",
+    )
+
     def __init__(
         self, streams: dict[int, Stream], *, budget: Budget, events: list[Event], fast_path: bool = True
     ) -> None:
@@ -89,8 +103,8 @@ class Sending:
             return None
         found.window -= size
         self.window -= size
-        self._budget.sent(1 + size // FRAME_BYTES)
-        return self._head(found)
+        self._budget.frames += 1 + size // FRAME_BYTES
+        return b"" if found.began else self._head(found)
 
     def send(self, stream: int, message: bytes) -> bool:
         """Send a message, with its prefix; True when all of it has left, else ``Writable`` will come.
@@ -117,7 +131,7 @@ class Sending:
             found.ending = block
             return
         self.out.append(self._headers(stream, block, end=True))
-        self._budget.sent(1)
+        self._budget.frames += 1
         if found.remote_open:  # The answer is complete: the peer need not go on (section 8.1).
             self.out.append(long_frame(Kind.RST_STREAM, stream, value=Code.NO_ERROR))
             self.forget(stream)
@@ -220,7 +234,7 @@ class Sending:
         size = min(len(rest), max(0, stream.window), max(0, self.window))
         if size:
             self.out.append(data_frames(stream.id, bytes(rest[:size])))
-            self._budget.sent(1 + size // FRAME_BYTES)
+            self._budget.frames += 1 + size // FRAME_BYTES
             stream.window -= size
             self.window -= size
         elif not rest:

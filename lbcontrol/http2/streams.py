@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbcontrol.http2.grpc import IDENTITY, Assembly
+from lbcontrol.http2.grpc import IDENTITY, PREFIX_BYTES, Assembly
 
 
 class Stream:
@@ -17,6 +17,7 @@ class Stream:
         "expected",
         "headers",
         "id",
+        "limit",
         "paused",
         "receivable",
         "received",
@@ -33,7 +34,10 @@ class Stream:
         self.receivable = receivable
         self.credit = 0
         """Bytes consumed and not yet given back by WINDOW_UPDATE."""
-        self.assembly = Assembly(limit)
+        self.limit = limit
+        """Longest message that is taken, in bytes."""
+        self.assembly: Assembly | None = None
+        """Part of a message, once a message came in parts."""
         self.remote_open = True
         self.encoding = IDENTITY
         """What the peer's ``grpc-encoding`` names."""
@@ -53,7 +57,7 @@ class Stream:
         self.paused = False
         """True while nothing is given back, so that the peer has to stop."""
 
-    def takes(self, size: int, length: int) -> bool:
-        """True when a DATA frame of ``size`` bytes with one whole message of ``length`` is all in order."""
+    def takes(self, size: int) -> bool:
+        """True when a DATA frame of ``size`` bytes with one whole message is all in order."""
         plain = self.remote_open and self.expected is None and not self.refused
-        return plain and size <= self.receivable and self.assembly.takes(length)
+        return plain and self.assembly is None and size <= self.receivable and size - PREFIX_BYTES <= self.limit

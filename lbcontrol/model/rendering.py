@@ -168,12 +168,14 @@ class Payload:
     that streams that need another nonce share the body and differ only in the tail.
     """
 
-    __slots__ = ("_message", "body", "frames", "tail")
+    __slots__ = ("_message", "body", "frames", "size", "tail")
 
     def __init__(self, body: bytes, tail: bytes = b"") -> None:
         """Keep both parts; nothing is copied until ``message`` is asked for."""
         self.body = body
         self.tail = tail
+        self.size = len(body) + len(tail)
+        """Length of the message in bytes."""
         self.frames: dict[int, bytes] = {}
         """A transport's own form of the message by stream id, for the few ids that most streams have."""
         self._message: bytes | None = None
@@ -184,8 +186,3 @@ class Payload:
         if self._message is None:
             self._message = self.body + self.tail if self.tail else self.body
         return self._message
-
-    @property
-    def size(self) -> int:
-        """Length of the message in bytes."""
-        return len(self.body) + len(self.tail)

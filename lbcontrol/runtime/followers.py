@@ -55,6 +55,8 @@ class Followers:
         Followers with the same changes share one tuple, so that a change that 10,000 streams follow costs one dict
         entry each and nothing more.
         """
+        if len(changes) == 1 and (changes[0][0], ALL) not in self._by_change:
+            return dict.fromkeys(self._by_change.get(changes[0], _NOBODY), (changes[0],))
         told: dict[Follower, tuple[Change, ...]] = {}
         for change in changes:
             longer: dict[int, tuple[Change, ...]] = {}  # id of a tuple to it and this change; told keeps it alive

@@ -61,10 +61,17 @@ class Teller:
             self._scheduler.call_soon(self._go_on)
 
     def _slice(self, until: float) -> None:
+        tell = partial(self._tell_until, until)
         while self._queue and self._scheduler.now() < until:
-            follower = self._queue.popleft()
-            self._supervisor.attempt("follower", partial(follower.changed, self._waiting.pop(follower)))
+            self._supervisor.attempt("follower", tell)
         if not self._queue:
             told, self._told = self._told, []
             for each in told:
                 each()
+
+    def _tell_until(self, until: float) -> None:
+        """Tell one after the other until the time is up; one that raises has been taken out before."""
+        queue, waiting, now = self._queue, self._waiting, self._scheduler.now
+        while queue and now() < until:
+            follower = queue.popleft()
+            follower.changed(waiting.pop(follower))

@@ -87,6 +87,8 @@ class PublishedView:
         """What clients that rejected the newest get instead, by versions of last good and newest."""
         self._names: dict[ResourceType, tuple[str, ...] | None] = {}
         self._synced = parts.knowledge.synced
+        self._accepted: set[Resource] = set()
+        """Resources of which a further ACK says nothing new."""
 
     # What front ends ask.
 
@@ -173,6 +175,8 @@ class PublishedView:
 
     def acknowledged(self, resource: Resource) -> None:
         """Note an ACK; the first few after a publication are timed."""
+        if resource in self._accepted:
+            return
         slot = self._slot_of(resource)
         if slot is None or slot.shown.version != resource.version:
             return
@@ -180,6 +184,8 @@ class PublishedView:
         if slot.acks_awaited:
             slot.acks_awaited -= 1
             self._parts.metrics.change_to_ack_seconds.observe(self._parts.clock.now() - slot.since)
+        else:
+            self._accepted.add(resource)
 
     # What the publisher asks.
 
@@ -327,6 +333,7 @@ class PublishedView:
         return fresh
 
     def _slots(self, type: ResourceType, entry: Entry, old: Slots) -> Slots:  # noqa: A002  (field's term)
+        self._accepted.clear()
         encode = partial(self._encode, type, entry.decision.service)
         now = self._parts.clock.now()
         slots: Slots = {}
@@ -353,6 +360,7 @@ class PublishedView:
     def _set(self, service: str, fresh: _Held | None) -> None:
         """Replace what is held of a service; parked bytes that were left are reported."""
         self._names.clear()
+        self._accepted.clear()
         old = self._held.pop(service, None)
         before = old.slots if old is not None else {}
         for alias in before.get(ResourceType.LISTENER, {}):

@@ -77,7 +77,7 @@ class StreamLimits:
     """Of one identity at a time."""
     connections_per_identity_and_address: int = 256
     """Of one identity from one IP address."""
-    accepts: int = 64
+    accepts: int = 32
     """Connections accepted in one turn of the loop: the others wait in the backlog (http2)."""
     preface: float = 10.0
     """Seconds from TCP accept to preface and SETTINGS (http2)."""

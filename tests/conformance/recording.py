@@ -67,6 +67,10 @@ class Recorded:
             await self._read()
         return self._messages[stream].popleft()
 
+    def is_spoken_to(self, stream: int) -> bool:
+        """Return whether a message of a stream, or its beginning, is here."""
+        return bool(self._messages[stream] or self._bodies[stream])
+
     async def settle(self) -> None:
         """Wait until the server has read all that was sent."""
         self._pings, wanted = self._pings + 1, self._pings
@@ -126,6 +130,10 @@ class RecordedStream:
     async def receive(self) -> bytes:
         """Wait for one response."""
         return await self.connection.message(self.id)
+
+    def is_spoken_to(self) -> bool:
+        """Return whether a message, or its beginning, is here."""
+        return self.connection.is_spoken_to(self.id)
 
     async def close(self) -> None:
         """Leave it to the end of the connection."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,8 @@ class Line:
     client: Client
     connection: Recorded
     services: tuple[str, ...]
+    is_spoken_to: Callable[[], bool]
+    """Says whether a message is here or under way."""
 
 
 def scenario(variant: str) -> Scenario:
@@ -133,8 +135,10 @@ class Play:
         return [bytes(connection.received) for connection in self.connections]
 
     async def _open(self, connection: Recorded, variant: str) -> None:
-        client = Client(await connection.open(variant), scenario(variant), 5.0)
-        line = Line(client, connection, ("big", *self._chance.sample(SERVICES[1:], 2)))
+        stream = await connection.open(variant)
+        client = Client(stream, scenario(variant), 5.0)
+        services = ("big", *self._chance.sample(SERVICES[1:], 2))
+        line = Line(client, connection, services, stream.is_spoken_to)
         key = "names" if variant == "sotw" else "subscribe"
         for kind in ("CDS", "EDS", "RDS"):
             await client.send({"type": kind, key: list(line.services)})
@@ -145,8 +149,15 @@ class Play:
     async def _answer(self, line: Line, kind: str) -> None:
         response = await line.client.next()
         assert response.kind == kind
-        refused = {"error": "not by me", "version": "none"} if self._chance.random() < SHARE_OF_NACKS else {}
-        await line.client.send({"type": kind, **refused})
+        if self._chance.random() >= SHARE_OF_NACKS:
+            await line.client.send({"type": kind})
+            return
+        await line.client.send({"type": kind, "error": "not by me", "version": "none"})
+        await line.connection.settle()
+        while line.is_spoken_to():  # What stands in for a rejected list comes at once, if it is not what is held.
+            await line.client.next()
+            await line.client.send({"type": kind})
+            await line.connection.settle()
 
     async def _round(self) -> None:
         """Change one service, and wait until everybody who follows it has been told and has answered."""

@@ -16,6 +16,7 @@ from lbcontrol.http2.frames import PREFACE, Code, Kind
 from lbcontrol.runtime.clock import FakeClock, LoopScheduler
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.transport.http2 import handshakes
+from lbcontrol.transport.http2.server import Server
 from lbcontrol.transport.listening import Listen
 from lbcontrol.transport.streams import StreamLimits
 from lbcontrol.transport.tls.credentials import Credentials
@@ -47,6 +48,13 @@ def _refused(plane: Served, reason: str) -> float | None:
 
 async def _until_refused(plane: Served, reason: str, count: float = 1.0) -> None:
     while _refused(plane, reason) != count:  # noqa: ASYNC110  a counter has no event
+        await asyncio.sleep(0.002)
+
+
+async def _until_nobody_logs_in(plane: Served) -> None:
+    assert isinstance(plane.server, Server)
+    assert plane.server._secured is not None
+    while plane.server._secured.handshakes._open:  # noqa: ASYNC110  as above
         await asyncio.sleep(0.002)
 
 
@@ -258,6 +266,7 @@ async def test_connections_are_counted_by_login_and_identity() -> None:
     async with served(limits=limits) as plane:
         async with raw(plane.target), raw(plane.target), raw(plane.target):
             await asyncio.wait_for(_until_refused(plane, "logins_per_address"), 5.0)
+        await asyncio.wait_for(_until_nobody_logs_in(plane), 5.0)
         async with _inside(plane), tls_raw(plane.target, _client()) as second:
             await second.shake()
             await second.end()

@@ -79,7 +79,7 @@ def check(data: bytes) -> None:
             return
         if wrong or fields != wanted:
             raise FindingError(f"taken as {fields}, is {wanted}, wrong are {wrong}")
-        if ours._decoder.header_table._current_size > TABLE_BYTES:
+        if ours._decoder is not None and ours._decoder.header_table._current_size > TABLE_BYTES:
             raise FindingError("the dynamic table is beyond its size")
         _judge(fields)
         if not data[-1] & 1:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from lbcontrol.http2.connection import Connection
 from lbcontrol.http2.errors import StreamFaultError
 from lbcontrol.http2.events import Broken, Closed, Event, HalfClosed, Message, Opened, PeerLeaves, Refused
 from lbcontrol.http2.frames import HEAD_BYTES, MAX_WINDOW, PREFACE, Kind
@@ -44,6 +46,27 @@ class Body:
                 self._raw = self._raw[PREFIX_BYTES + size :]
         return found
 
+    def end(self) -> list[tuple[object, ...]]:
+        """Return what becomes known by the end: a message that is cut is refused."""
+        is_cut = bool(self._raw) and not self.refused
+        self.refused = self.refused or is_cut
+        return [("refused", 0)] if is_cut else []
+
+
+class Noting(Connection):
+    """A connection that notes why streams are refused, also those that had not been opened."""
+
+    __slots__ = ("faults",)
+
+    def __init__(self, *args: Any, **words: Any) -> None:
+        """Note nothing yet."""
+        super().__init__(*args, **words)
+        self.faults: list[str] = []
+
+    def _fault(self, fault: StreamFaultError, now: float) -> None:
+        self.faults.append(fault.reason)
+        super()._fault(fault, now)
+
 
 class Lockstep:
     """One connection of ours, its owner, the ledger, and h2."""
@@ -51,7 +74,7 @@ class Lockstep:
     def __init__(self, limits: Limits, *, seconds: float, note: Callable[[Difference], None]) -> None:
         """Begin; each frame comes ``seconds`` after the one before; known differences are told to ``note``."""
         self._limits = limits
-        self._connection = connect(limits)
+        self._connection = connect(limits, Noting)
         self._owner = Owner(self._connection)
         self._ledger = Ledger(limits.stream_window)
         self._oracle: Oracle | None = Oracle(limits)
@@ -60,22 +83,10 @@ class Lockstep:
         self._left: set[int] = set()
         """Streams that ours has ended: nothing is told of them any more."""
         self._reset: set[int] = set()
-        self._faults: list[str] = []
-        self._listen()
         self._seconds = seconds
         self._note = note
         self._now = 100.0
         self._judge_output(self._connection.take())
-
-    def _listen(self) -> None:
-        """Note why a stream is refused, also where it had not been opened."""
-        judge = self._connection._fault
-
-        def noting(fault: StreamFaultError, now: float) -> None:
-            self._faults.append(fault.reason)
-            judge(fault, now)
-
-        self._connection._fault = noting  # type: ignore[method-assign]
 
     def run(self, data: bytes) -> None:
         """Take in a whole input.
@@ -96,11 +107,11 @@ class Lockstep:
 
     def _step(self, piece: bytes) -> None:
         frame = _frame(piece)
-        self._faults.clear()
+        self._connection.faults.clear()
         events = self._connection.receive(piece, now=self._now)
         written = parsed(self._connection.take())
         check_over(self._connection, events)
-        seen = _seen(events, resets(written), self._faults)
+        seen = _seen(events, resets(written), self._connection.faults)
         overstepped = self._account(frame, events, seen)
         for sent in written:
             self._ledger.ours(sent[0], sent[1], stream=sent[2], payload=sent[3])
@@ -168,6 +179,8 @@ class Lockstep:
                 continue
             body = self._bodies.setdefault(stream, Body())
             wanted += [(stream, *found) for found in body.add(data)]
+        for stream in [fact[1] for fact in facts if fact[0] == "ended" and fact[1] in self._bodies]:
+            wanted += [(stream, *found) for found in self._bodies[stream].end()]
         found = [(stream, *_message(data)) for stream, data in ours.data]
         if found != wanted:
             raise FindingError(f"ours took {found}, in h2's data are {wanted}")

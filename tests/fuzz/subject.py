@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from lbcontrol.http2.connection import Connection
 from lbcontrol.http2.events import Broken, Closed, Event, Message, PeerLeaves
-from lbcontrol.http2.fields import Fields
+from lbcontrol.http2.fields import Fields, FirstBlocks
 from lbcontrol.http2.frames import FRAME_BYTES, HEAD_BYTES, PREFACE
 from lbcontrol.http2.grpc import PREFIX_BYTES
 from lbcontrol.http2.limits import Limits
 from lbcontrol.http2.sending import FORGOTTEN
+from lbcontrol.http2.whole import WholeFrames
 from tests.fuzz.inputs import FindingError
+
+C = TypeVar("C", bound=Connection)
 
 NOW = 100.0
 MOST = 1_000
@@ -40,6 +44,9 @@ LIMITS = (
     ),
 )
 """The default limits, and narrow ones that short inputs reach; the first byte of an input chooses."""
+WHOLE = WholeFrames()
+FIRST_BLOCKS = [FirstBlocks() for _ in LIMITS]
+"""What the connections of a listener share, by limits."""
 AFTERWARDS = b"\0\0\x08\x06\0\0\0\0\0 answer?"
 """A PING."""
 
@@ -55,9 +62,9 @@ def most(fields: Fields) -> int:
     return MOST
 
 
-def connect(limits: Limits) -> Connection:
-    """Return a new connection."""
-    return Connection(limits, message_limit=most)
+def connect(limits: Limits, make: type[C]) -> C:
+    """Return a new connection, which shares what those of a listener share."""
+    return make(limits, message_limit=most, whole=WHOLE, first_blocks=FIRST_BLOCKS[LIMITS.index(limits)])
 
 
 def cuts(data: bytes, seed: int) -> Iterator[bytes]:
@@ -83,8 +90,8 @@ def frames(data: bytes) -> Iterator[bytes]:
 
 
 def told(limits: Limits, pieces: Iterable[bytes], *, short: bool = False) -> tuple[list[Event], bytes]:
-    """Return events and output for an input in pieces; ``short`` tries the fast path first, as the transport does."""
-    connection = connect(limits)
+    """Return events and output for an input in pieces; ``short``: as the transport has it, with short ways."""
+    connection = connect(limits, Connection) if short else Connection(limits, message_limit=most)
     events: list[Event] = []
     for piece in pieces:
         whole = connection.whole_message(piece) if short else None
@@ -118,13 +125,13 @@ def check_over(connection: Connection, events: list[Event]) -> None:
 def check_held(connection: Connection, limits: Limits) -> None:
     """Everything kept for the peer stays within its limit."""
     block = connection._block
-    table = connection._blocks._decoder.header_table
+    decoder = connection._blocks._decoder
     sending = connection.sending
     bounds = {
         "input": (len(connection._intake._kept), HEAD_BYTES + FRAME_BYTES),
         "block": (block.size if block else 0, limits.header_block + FRAME_BYTES),
         "parts of a block": (len(block.parts) if block else 0, limits.continuations + 2),
-        "header table": (table._current_size, 4_096),
+        "header table": (decoder.header_table._current_size if decoder else 0, 4_096),
         "streams": (len(connection.streams), limits.streams),
         "forgotten streams": (len(sending.forgotten), FORGOTTEN),
         "waiting streams": (len(sending._waiting), limits.streams),
@@ -132,7 +139,8 @@ def check_held(connection: Connection, limits: Limits) -> None:
     }
     for stream in connection.streams.values():
         kept = 0 if stream.refused else PREFIX_BYTES + MOST
-        bounds[f"message of stream {stream.id}"] = (len(stream.assembly._kept), kept)
+        part = stream.assembly
+        bounds[f"message of stream {stream.id}"] = (len(part._kept) if part else 0, kept)
         if stream.receivable + stream.credit > limits.stream_window or stream.credit < 0:
             raise FindingError(f"window of stream {stream.id}: {stream.receivable} + {stream.credit}")
     for what, (held, bound) in bounds.items():

@@ -9,7 +9,7 @@ from lbcontrol.frontends.xds.nonces import NONE
 from lbcontrol.frontends.xds.parts import Sieve, Sifted
 from lbcontrol.frontends.xds.requests import Request
 from lbcontrol.frontends.xds.scope import Scope
-from lbcontrol.frontends.xds.subscription import Draft, Hold, Subscription, Verdict
+from lbcontrol.frontends.xds.subscription import NOTHING, Draft, Hold, Subscription, Verdict
 from lbcontrol.frontends.xds.types import WHOLE
 from lbcontrol.runtime.views import ALL
 
@@ -25,6 +25,12 @@ def verdict(sub: Subscription, request: Request, *, first: bool) -> Verdict:
     if request.nonce not in sub.pending:
         return Verdict.STALE
     return Verdict.ACK if request.rejection is None else Verdict.NACK
+
+
+def asks_nothing(sub: Subscription, request: Request) -> bool:
+    """True when a request subscribes to nothing and gives nothing up, so that as an ACK it is nothing but that."""
+    del sub
+    return not (request.names or request.dropped or request.initial)
 
 
 def subscribe(sub: Subscription, request: Request, *, scope: Scope, said: Verdict) -> None:
@@ -67,7 +73,7 @@ def _unsubscribe(sub: Subscription, dropped: Iterable[str], scope: Scope, *, kee
 
 def draft(sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
     """Return what differs from what the client has; None when nothing does."""
-    sub.held = {}
+    sub.held = NOTHING
     listed = scope.listed(sub.type) if sub.wildcard else frozenset[str]()
     if listed is None and scope.view.synced:
         return _known(sub, scope, hold=hold)

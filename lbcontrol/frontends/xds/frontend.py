@@ -65,11 +65,15 @@ class XdsFrontEnd:
             ticks=SharedTick(parts.scheduler),
             chance=parts.chance,
             streams=self._streams,
-            broadcast=Broadcast(self.responses, on=parts.fast_path),
+            broadcast=Broadcast(self.responses, parts.scheduler, on=parts.fast_path),
         )
         check = partial(check_request, limits=parts.limits)
-        states = Variant(Reader(read_sotw, check), sotw.verdict, sotw.subscribe, sotw.draft, encode_sotw)
-        deltas = Variant(Reader(read_delta, check), delta.verdict, delta.subscribe, delta.draft, encode_delta)
+        states = Variant(
+            Reader(read_sotw, check), sotw.verdict, sotw.subscribe, sotw.draft, encode_sotw, sotw.asks_nothing
+        )
+        deltas = Variant(
+            Reader(read_delta, check), delta.verdict, delta.subscribe, delta.draft, encode_delta, delta.asks_nothing
+        )
         self._variants = {
             "StreamAggregatedResources": partial(AdsStream, shared, states),
             "DeltaAggregatedResources": partial(AdsStream, shared, deltas),

@@ -15,6 +15,8 @@ OURS = "lbcontrol."
 _MOST_FEATURES = 64
 _MOST_CHARACTERS = 64
 _MOST_PLACE = 128
+_NONE: frozenset[str] = frozenset()
+"""No features: one object for all clients that name none."""
 
 
 def profile_of(node: Any, kind_of: Callable[[str], str], *, limits: XdsLimits) -> ClientProfile:
@@ -32,7 +34,7 @@ def profile_of(node: Any, kind_of: Callable[[str], str], *, limits: XdsLimits) -
         kind=kind_of(node.user_agent_name) if node.user_agent_name else "unknown",
         version=printable(_version(node)[:_MOST_CHARACTERS]),
         locality=Locality(*(printable(each[:_MOST_PLACE]) for each in (place.region, place.zone, place.sub_zone))),
-        features=frozenset(feature[:_MOST_CHARACTERS] for feature in node.client_features[:_MOST_FEATURES]),
+        features=frozenset(feature[:_MOST_CHARACTERS] for feature in node.client_features[:_MOST_FEATURES]) or _NONE,
         metadata={key: value.string_value for key, value in node.metadata.fields.items() if _is_ours(key, value)},
     )
 

@@ -111,6 +111,10 @@ class Reader:
                 self._keep(raw, request)
         return request
 
+    def known(self, raw: bytes) -> Request | None:
+        """Return what ``raw`` says if somebody has said it before."""
+        return self._kept.get(raw)
+
     def _keep(self, raw: bytes, request: Request) -> None:
         if len(self._kept) >= KEPT:
             del self._kept[next(iter(self._kept))]

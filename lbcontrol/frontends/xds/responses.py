@@ -131,7 +131,8 @@ class Responses:
 
     def __init__(self, nonces: Nonces, clock: Clock) -> None:
         """Begin empty."""
-        self._nonces = nonces
+        self.nonces = nonces
+        """Where the nonces of all responses come from."""
         self._clock = clock
         self._kept: dict[tuple[EncodeResponse, Content], Response] = {}
         self._bytes = 0
@@ -144,7 +145,7 @@ class Responses:
 
     def next(self, response: Response, *, after: int) -> tuple[Payload, int]:
         """Return the payload of a response, and its nonce, for a stream whose last nonce of the type is ``after``."""
-        payload = response.payload(after, self._nonces)
+        payload = response.payload(after, self.nonces)
         return payload, response.nonce
 
     def response(self, encode: EncodeResponse, content: Content) -> Response:

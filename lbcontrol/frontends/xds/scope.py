@@ -12,13 +12,14 @@ from lbcontrol.runtime.views import ALL, Absence, Follower, View
 class Scope:
     """A view for one identity and one stream. Forbidden names look, and cost, like unknown ones."""
 
-    __slots__ = ("_authorizer", "_follower", "_identity", "view")
+    __slots__ = ("_authorizer", "_follower", "identity", "view")
 
     def __init__(self, view: View, authorizer: Authorizer, *, identity: Identity, follower: Follower) -> None:
         """Follow nothing yet."""
         self.view = view
         self._authorizer = authorizer
-        self._identity = identity
+        self.identity = identity
+        """Whose rights count; streams of one view and equal identities are told the same of every name."""
         self._follower = follower
 
     def find(self, type_: ResourceType, name: str) -> Resource | Absence:
@@ -27,11 +28,6 @@ class Scope:
             return self.view.missing(type_, name)
         found = self.view.resource(type_, name)
         return self.view.missing(type_, name) if found is Absence.UNKNOWN else found
-
-    @property
-    def audience(self) -> tuple[View, Identity]:
-        """Equal for streams that are told the same of every name."""
-        return self.view, self._identity
 
     def listed(self, type_: ResourceType) -> frozenset[str] | None:
         """Return the names a wildcard covers; None while names may be missing."""
@@ -62,4 +58,4 @@ class Scope:
 
     def _may_read(self, name: str) -> bool:
         decision = self.view.decision(name)
-        return decision is None or self._authorizer.allows(self._identity, Role.READ, decision.service)
+        return decision is None or self._authorizer.allows(self.identity, Role.READ, decision.service)

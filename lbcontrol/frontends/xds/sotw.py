@@ -8,7 +8,7 @@ from lbcontrol.frontends.xds.entries import GONE
 from lbcontrol.frontends.xds.parts import Sieve
 from lbcontrol.frontends.xds.requests import Request
 from lbcontrol.frontends.xds.scope import Scope
-from lbcontrol.frontends.xds.subscription import Draft, Hold, Subscription, Verdict
+from lbcontrol.frontends.xds.subscription import NOTHING, Draft, Hold, Subscription, Verdict
 from lbcontrol.frontends.xds.types import WHOLE
 from lbcontrol.model.rendering import Resource, ResourceType
 from lbcontrol.runtime.views import ALL, Absence
@@ -25,6 +25,15 @@ def verdict(sub: Subscription, request: Request, *, first: bool) -> Verdict:
     if request.nonce not in sub.pending:
         return Verdict.AGAIN
     return Verdict.ACK if request.rejection is None else Verdict.NACK
+
+
+def asks_nothing(sub: Subscription, request: Request) -> bool:
+    """True when a request repeats the name set that is in force, so that as an ACK it is nothing but that."""
+    names = request.names
+    if sub.wildcard or sub.crossed or not names or (names is not sub.names and names != sub.names):
+        return False
+    sub.names = names  # Shared by all streams that said the same.
+    return True
 
 
 def subscribe(sub: Subscription, request: Request, *, scope: Scope, said: Verdict) -> None:
@@ -64,7 +73,7 @@ def _answer_warming(sub: Subscription) -> None:
     """Answer the repeated request of a client that warms a cluster: its endpoints come again, unchanged or not."""
     sub.crossed = False
     again = [name for name in sub.rewarmed if name in sub.names]
-    sub.rewarmed.clear()
+    sub.rewarmed = NOTHING
     if again:
         sub.due = True
         sub.owe(again)
@@ -72,7 +81,7 @@ def _answer_warming(sub: Subscription) -> None:
 
 def draft(sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
     """Return the next response of the type; None when there is nothing to say now."""
-    sub.held = {}
+    sub.held = NOTHING
     if sub.type in WHOLE:
         return _whole(sub, scope, hold=hold)
     sub.spread(sub.names)

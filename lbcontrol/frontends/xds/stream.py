@@ -13,7 +13,7 @@ from typing import Protocol
 
 from lbcontrol.frontends.pace import Bucket
 from lbcontrol.frontends.status import OK, status_of
-from lbcontrol.frontends.xds.broadcast import Broadcast, is_plain, is_quiet, is_stirred
+from lbcontrol.frontends.xds.broadcast import Broadcast, is_plain, is_quiet
 from lbcontrol.frontends.xds.departures import Departures, wanted_by
 from lbcontrol.frontends.xds.limits import (
     XdsLimits,
@@ -26,7 +26,15 @@ from lbcontrol.frontends.xds.node import profile_of
 from lbcontrol.frontends.xds.requests import Reader, Request
 from lbcontrol.frontends.xds.responses import Content, EncodeResponse, Responses
 from lbcontrol.frontends.xds.scope import Scope
-from lbcontrol.frontends.xds.subscription import MADE_FOR_THE_NEW, Draft, Hold, Subscription, Verdict, at_once
+from lbcontrol.frontends.xds.subscription import (
+    MADE_FOR_THE_NEW,
+    Draft,
+    Hold,
+    Subscription,
+    Verdict,
+    at_once,
+    with_names,
+)
 from lbcontrol.frontends.xds.ticks import SharedTick
 from lbcontrol.frontends.xds.types import TYPE_URLS, TYPES
 from lbcontrol.model.clients import ClientProfile, Peer
@@ -72,6 +80,8 @@ class Variant:
     subscribe: Subscribe
     draft: Compose
     encode: EncodeResponse
+    asks_nothing: Callable[[Subscription, Request], bool]
+    """Whether a request changes nothing, so that it can be nothing but a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +106,38 @@ class Shared:
 class AdsStream:
     """The server's side of one StreamAggregatedResources or DeltaAggregatedResources call."""
 
+    __slots__ = (
+        "_blocked",
+        "_bucket",
+        "_departures",
+        "_ending",
+        "_flushing",
+        "_outlet",
+        "_parked",
+        "_quiet",
+        "_shared",
+        "_subs",
+        "_unknown",
+        "_variant",
+        "opened_at",
+        "peer",
+        "profile",
+        "scope",
+    )
+
     def __init__(self, shared: Shared, variant: Variant) -> None:
         """Wait for ``opened``."""
         self._shared = shared
         self._variant = variant
         self._outlet: Outlet | None = None
         self._subs: dict[ResourceType, Subscription] = {}  # In make-before-break order.
-        self._unknown: set[str] = set()
+        self._unknown: frozenset[str] = frozenset()
         """Type URLs asked for that are not served; counted against the types of a stream."""
-        self._bucket = Bucket(shared.limits.requests_burst, shared.scheduler.now())
+        self._bucket = Bucket(shared.scheduler.now())
         self._blocked = False
         self._flushing = False
+        self._quiet = False
+        """Nothing waits to be sent and nothing is being looked at: what comes may take a short way."""
         self._ending = False
         self._departures = Departures(shared.ticks)
         self._parked = 0
@@ -140,6 +171,8 @@ class AdsStream:
         if self._outlet is None:
             return
         self._count_request()
+        if self._quiet and self._confirm(message):
+            return
         try:
             self._take(self._variant.read(message))
         except LbControlError as error:
@@ -176,7 +209,7 @@ class AdsStream:
 
     def changed(self, changes: Sequence[Change]) -> None:
         """Mark what may be new, and send it if the outlet takes it."""
-        if self.scope is None or (is_plain(changes) and self._send_news(changes, self.scope)):
+        if self.scope is None or (self._quiet and is_plain(changes) and self._send_news(changes, self.scope)):
             return
         for type_, name in changes:
             sub = self._subs.get(type_)
@@ -192,22 +225,38 @@ class AdsStream:
 
     def _send_news(self, changes: Sequence[Change], scope: Scope) -> bool:
         """Send what one change came to for streams like this one; False: take the long way."""
-        name = changes[0][1]
-        sub = self._subs.get(ResourceType.ENDPOINTS)
-        if sub is None or self._outlet is None or self._blocked or self._flushing or not is_quiet(self._subs):
-            return False
-        shared = self._shared
+        shared, outlet, sub = self._shared, self._outlet, self._subs.get(ResourceType.ENDPOINTS)
         news = shared.broadcast.news(changes, scope, encode=self._variant.encode)
-        if news is None or not sub.awaits(name, news.resource):
+        if news is None or sub is None or outlet is None:
             return False
-        payload, nonce = shared.responses.next(news.response, after=sub.nonce)
-        if not self._outlet.offer(payload):
+        entry, response = sub.awaits(news.resource), news.response
+        if entry is None:
             return False
-        sub.tell(news.resource, nonce, mark=news.mark, now=shared.scheduler.now())
+        payload = response.payload(sub.nonce, shared.responses.nonces)
+        if not outlet.offer(payload):
+            return False
+        sub.tell(entry, news.told, nonce=response.nonce, mark=news.mark, now=news.at)
         shared.meter.pushed(ResourceType.ENDPOINTS, payload.size)
         return True
 
     # --- requests
+
+    def _confirm(self, message: bytes) -> bool:
+        """Note what is nothing but the ACK of the newest response, as nearly all requests are; False: the long way."""
+        request = self._variant.read.known(message)
+        if request is None or request.rejection is not None or self.scope is None:
+            return False
+        type_ = TYPES.get(request.type_url)
+        sub = None if type_ is None else self._subs.get(type_)
+        if sub is None or not self._variant.asks_nothing(sub, request):
+            return False
+        fresh = sub.confirm(request.nonce)
+        if fresh is None:
+            return False
+        self._shared.meter.judged(Verdict.ACK.value)
+        for resource in fresh:
+            self.scope.view.acknowledged(resource)
+        return True
 
     def _count_request(self) -> None:
         wait = self._bucket.take(self._shared.limits, self._shared.scheduler.now())
@@ -225,7 +274,7 @@ class AdsStream:
         type_ = TYPES.get(request.type_url)
         if type_ is None:
             self._shared.meter.unknown_types.inc()
-            self._unknown.add(request.type_url)
+            self._unknown |= {request.type_url}
             check_types(len(self._subs) + len(self._unknown), self._shared.limits)
             return
         sub = self._subs.get(type_)
@@ -292,9 +341,9 @@ class AdsStream:
 
     def _flush(self) -> None:
         """Send what is new, one response after the other, until the outlet refuses or there is nothing."""
-        if self._flushing or not (self._ending or is_stirred(self._subs)):
+        if self._flushing:
             return  # An outlet may call ``writable`` from within ``offer``: the loop below goes on anyway.
-        self._flushing = True
+        self._flushing, self._quiet = True, False
         try:
             while self._next():
                 pass
@@ -302,6 +351,8 @@ class AdsStream:
             self._flushing = False
         if self._ending and not self._blocked:
             self._end(OK)
+        goes = self._outlet is not None and not self._blocked
+        self._quiet = goes and self._shared.broadcast.on and is_quiet(self._subs)
 
     def _next(self) -> bool:
         """Send one response; True when another look is worth it."""
@@ -361,7 +412,7 @@ class AdsStream:
         endpoints = self._subs.get(ResourceType.ENDPOINTS)
         if endpoints is not None:
             again = [resource.name for resource in draft.resources if resource.name in endpoints.entries]
-            endpoints.rewarmed.update(dict.fromkeys(again))
+            endpoints.rewarmed = with_names(endpoints.rewarmed, again)
 
     def _count_parked(self) -> None:
         """Count what is withheld from this client; most clients never reject anything."""
@@ -384,7 +435,7 @@ class AdsStream:
         self._release()
 
     def _release(self) -> None:
-        self._outlet = None
+        self._outlet, self._quiet = None, False
         for key in ("read", "answer"):
             self._shared.ticks.drop((self, key))
         self._departures.drop()

@@ -7,9 +7,10 @@ is new is grouped into a response.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from lbcontrol.frontends.xds.entries import GONE, Entry, Parked, Refusal, blamed_of, park
 from lbcontrol.frontends.xds.nonces import NONE
@@ -27,6 +28,28 @@ MADE_FOR_THE_NEW = frozenset({ResourceType.CLUSTER, ResourceType.ENDPOINTS})
 
 MOST_PENDING = 16
 """Responses without a verdict that are remembered; of older ones a late verdict says nothing."""
+
+
+NOTHING: Mapping[str, None] = MappingProxyType({})
+"""Marks of no name: shared, since 10,000 streams have four subscriptions each and five of these in each."""
+UNJUDGED: Mapping[int, tuple[Resource, ...]] = MappingProxyType({})
+"""No response without a verdict."""
+
+
+def with_names(marks: Mapping[str, None], names: Iterable[str]) -> Mapping[str, None]:
+    """Return marks with further names."""
+    more = dict.fromkeys(names)
+    if not isinstance(marks, dict):
+        return more or NOTHING
+    marks.update(more)
+    return marks
+
+
+def without(marks: Mapping[str, None], name: str) -> Mapping[str, None]:
+    """Return marks without a name; a dict that was used keeps its table, so that none is kept for nothing."""
+    if isinstance(marks, dict):
+        marks.pop(name, None)
+    return marks or NOTHING
 
 
 def at_once(name: str) -> bool:
@@ -72,15 +95,15 @@ class Subscription:
     """Of the newest response."""
     acknowledged: int = NONE
     """The newest nonce that was acknowledged."""
-    pending: dict[int, tuple[Resource, ...]] = field(default_factory=dict)
+    pending: Mapping[int, tuple[Resource, ...]] = field(default_factory=lambda: UNJUDGED)
     """Responses without a verdict, by nonce."""
     touched: bool = False
     """Something may have to be sent."""
-    dirty: dict[str, None] = field(default_factory=dict)
+    dirty: Mapping[str, None] = field(default_factory=lambda: NOTHING)
     """Names that may be new, different or gone."""
     everything: bool = False
     """All names may be."""
-    owed: dict[str, None] = field(default_factory=dict)
+    owed: Mapping[str, None] = field(default_factory=lambda: NOTHING)
     """Names to send although the client may hold the very bytes."""
     due: bool = False
     """A response is due even if nothing is new."""
@@ -88,9 +111,9 @@ class Subscription:
     """The first answer waits for its turn after a restart."""
     brought: AbstractSet[str] | None = frozenset()
     """Names the client may hold from an earlier stream; None when these may be any (State of the World)."""
-    held: dict[str, None] = field(default_factory=dict)
+    held: Mapping[str, None] = field(default_factory=lambda: NOTHING)
     """Names whose removal waits until routes no longer lead there."""
-    rewarmed: dict[str, None] = field(default_factory=dict)
+    rewarmed: Mapping[str, None] = field(default_factory=lambda: NOTHING)
     """Endpoints whose cluster was sent after them: a repeated request is no ACK."""
     crossed: bool = False
     """A repeated request crossed a response, and is answered with the next ACK."""
@@ -107,7 +130,7 @@ class Subscription:
             return False  # It was dropped while this stream waited to be told.
         self.touched = True
         replaced = name in self.dirty
-        self.dirty[name] = None
+        self.dirty = with_names(self.dirty, (name,))
         entry = self.entries.get(name)
         if entry is not None and entry.refusal is not None:
             self.newest(
@@ -121,31 +144,26 @@ class Subscription:
 
     def owe(self, names: Iterable[str]) -> None:
         """Mark names to be sent even if they are unchanged."""
-        self.owed.update(dict.fromkeys(names))
+        self.owed = with_names(self.owed, names)
         self.touched = True
 
     def forget(self, name: str) -> None:
         """Drop all that is known of a name: the client may have dropped the resource too."""
         self.entries.pop(name, None)
-        self.dirty.pop(name, None)
-        self.owed.pop(name, None)
-        self.held.pop(name, None)
-        self.rewarmed.pop(name, None)
+        self.dirty, self.owed = without(self.dirty, name), without(self.owed, name)
+        self.held, self.rewarmed = without(self.held, name), without(self.rewarmed, name)
 
     def settle(self, names: Iterable[str]) -> None:
         """Note that names need no further look, but for those whose removal waits."""
         for name in names:
-            self.owed.pop(name, None)
+            self.owed = without(self.owed, name)
             if name not in self.held:
-                self.dirty.pop(name, None)
-        # A dict that was used keeps its table; 10,000 streams have four subscriptions each.
-        self.dirty = self.dirty or {}
-        self.owed = self.owed or {}
+                self.dirty = without(self.dirty, name)
 
     def spread(self, names: Iterable[str]) -> None:
         """Turn "everything may be new" into marks of ``names``."""
         if self.everything:
-            self.dirty.update(dict.fromkeys(names))
+            self.dirty = with_names(self.dirty, names)
             self.everything = False
 
     # --- names
@@ -226,22 +244,18 @@ class Subscription:
         entry = self.entries.get(name)
         return entry is not None and entry.refusal is not None and bool(entry.refusal.version)
 
-    def awaits(self, name: str, resource: Resource) -> bool:
-        """True when ``resource`` is news of a name the client holds, and has not rejected, another version of."""
-        entry = self.entries.get(name)
-        return (
-            entry is not None
-            and entry.told is not None
-            and entry.refusal is None
-            and entry.version != resource.version
-            and name in self.names
-        )
+    def awaits(self, resource: Resource) -> Entry | None:
+        """Return what the client holds of ``resource`` when it has not rejected that, and this is another version."""
+        entry = self.entries.get(resource.name)
+        if entry is None or entry.told is None or entry.refusal is not None or entry.version == resource.version:
+            return None
+        return entry if resource.name in self.names else None
 
     def gone(self, name: str, hold: Hold) -> Resource | Absence:
         """Return what the client should hold of a name that is gone: what it has, while it has to stay."""
         entry = self.entries.get(name)
         if entry is not None and entry.told is not None and hold(name):
-            self.held[name] = self.dirty[name] = None
+            self.held, self.dirty = with_names(self.held, (name,)), with_names(self.dirty, (name,))
             return entry.told
         return Absence.UNKNOWN
 
@@ -269,10 +283,7 @@ class Subscription:
 
     def sent(self, draft: Draft, nonce: int, *, scope: Scope, now: float) -> None:
         """Note that a response is on its way."""
-        self.nonce = nonce
-        if len(self.pending) >= MOST_PENDING:
-            del self.pending[next(iter(self.pending))]
-        self.pending[nonce] = draft.resources
+        self._wait_for(nonce, draft.resources)
         for resource in draft.resources:
             self._told(resource, nonce, mark=scope.mark(resource.name), now=now)
         for name in draft.removed:
@@ -283,13 +294,46 @@ class Subscription:
         self.due = False
         self.touched = bool(self.dirty or self.owed)
 
-    def tell(self, resource: Resource, nonce: int, *, mark: Mark | None, now: float) -> None:
-        """Note that a response with just ``resource`` is on its way, where nothing else waits: ``sent`` in short."""
+    def tell(self, entry: Entry, told: tuple[Resource, ...], *, nonce: int, mark: Mark | None, now: float) -> None:
+        """Note that a response with just the one resource of ``entry`` is on its way: ``sent`` in short.
+
+        Args:
+            entry: From ``awaits``; nothing else waits to be sent.
+            told: The resource, which is no stand-in.
+            nonce: Of the response.
+            mark: Of the decision it tells.
+            now: Monotonic seconds.
+        """
+        self._wait_for(nonce, told)
+        resource = entry.told = told[0]
+        entry.version, entry.mark, entry.nonce = resource.version, mark, nonce
+        if entry.since is None:
+            entry.since = now
+        if self.rewarmed:
+            self.rewarmed = without(self.rewarmed, resource.name)
+
+    def _wait_for(self, nonce: int, told: tuple[Resource, ...]) -> None:
+        """Remember a response until its verdict."""
         self.nonce = nonce
-        if len(self.pending) >= MOST_PENDING:
-            del self.pending[next(iter(self.pending))]
-        self.pending[nonce] = (resource,)
-        self._told(resource, nonce, mark=mark, now=now)
+        pending = self.pending
+        if not isinstance(pending, dict):
+            self.pending = {nonce: told}
+            return
+        if len(pending) >= MOST_PENDING:
+            del pending[next(iter(pending))]
+        pending[nonce] = told
+
+    def confirm(self, nonce: int) -> list[Resource] | None:
+        """Note an ACK of the newest response where it alone waits for one, else return None: use ``take_pending``.
+
+        Returns:
+            The resources that were not acknowledged before.
+        """
+        if nonce != self.nonce or len(self.pending) != 1 or nonce not in self.pending:
+            return None
+        resources, self.pending = self.pending[nonce], UNJUDGED
+        self.acknowledged = nonce
+        return self.accept(resources, nonce)
 
     def _told(self, resource: Resource, nonce: int, *, mark: Mark | None, now: float) -> None:
         entry = self.entries.setdefault(resource.name, Entry())
@@ -297,18 +341,17 @@ class Subscription:
             self.unknowns += not resource.service  # A stand-in.
             entry.since = now if entry.since is None else entry.since
         entry.version, entry.told, entry.mark, entry.nonce = resource.version, resource, mark, nonce
-        self.rewarmed.pop(resource.name, None)
+        self.rewarmed = without(self.rewarmed, resource.name)
 
     def take_pending(self, nonce: int) -> tuple[Resource, ...]:
         """Return what a verdict on ``nonce`` is about; what was sent before it and never judged counts as accepted."""
-        if nonce not in self.pending:
+        pending = self.pending
+        if nonce not in pending:
             return ()
-        if len(self.pending) > 1:
-            for older in [each for each in self.pending if each < nonce]:
-                self.accept(self.pending.pop(older), older)
-        judged = self.pending.pop(nonce)
-        self.pending = self.pending or {}
-        return judged
+        for older in [each for each in pending if each < nonce]:
+            self.accept(pending[older], older)
+        self.pending = {each: told for each, told in pending.items() if each > nonce} or UNJUDGED
+        return pending[nonce]
 
     def accept(self, resources: Iterable[Resource], nonce: int) -> list[Resource]:
         """Note an ACK; return the resources that were not acknowledged before."""
@@ -339,6 +382,6 @@ class Subscription:
                 refusals.append((resource, park(entry, resource, cause=cause, nonce=request.nonce, now=now)))
                 self.refused |= {resource.name}
                 if self.type is ResourceType.ENDPOINTS:
-                    self.dirty[resource.name] = None
+                    self.dirty = with_names(self.dirty, (resource.name,))
                     self.touched = True
         return refusals

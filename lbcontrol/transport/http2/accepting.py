@@ -12,10 +12,12 @@ import os
 import socket
 from collections.abc import Callable
 
+from lbcontrol.transport.http2.polling import READ, Poller
 from lbcontrol.transport.http2.seats import Seats
+from lbcontrol.transport.http2.sockets import SocketTransport
 
-ACCEPTS = 64
-"""Connections accepted in one turn of the loop: the others wait in the backlog."""
+ACCEPTS = 32
+"""Connections accepted and greeted in one turn of the loop: the others wait in the backlog."""
 FULL_SECONDS = 0.1
 """Pause of accepting when there is no descriptor left."""
 FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -32,7 +34,8 @@ class Acceptor:
         *,
         make: Callable[[str], asyncio.BufferedProtocol],
         refused: Callable[[str], None],
-        has_room: Callable[[int], bool] | None = None,
+        poller: Poller,
+        has_room: Callable[[], bool] | None = None,
     ) -> None:
         """Wait for ``start``.
 
@@ -41,19 +44,20 @@ class Acceptor:
             seats: Whoever gets none is closed at once.
             make: Makes the protocol of a connection from this address; it gives the seat back when it is over.
             refused: Counts a connection that was not taken.
-            has_room: Asked before each connection with the number of those under way to ``make``; while it says no,
-                callers wait in the backlog until ``wake``. None: there is always room.
+            poller: Watches the sockets of connections.
+            has_room: Asked before each connection; while it says no, callers wait in the backlog until ``wake``. None:
+                there is always room.
         """
         self._socket = sock
         self._seats = seats
         self._make = make
         self._refused = refused
+        self._poller = poller
         self._has_room = has_room
         self._waiting = False
         self._loop = asyncio.get_running_loop()
         self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
         """A descriptor to give up when there is none left, so that a caller can be told so instead of waiting."""
-        self._joining: set[asyncio.Task[None]] = set()
         self._accepting = False
         self.per_turn = ACCEPTS
         """Connections accepted in one turn."""
@@ -81,7 +85,7 @@ class Acceptor:
 
     def _accept(self) -> None:
         for _ in range(self.per_turn):
-            if self._has_room is not None and not self._has_room(len(self._joining)):
+            if self._has_room is not None and not self._has_room():
                 self._waiting = True
                 self._loop.remove_reader(self._socket.fileno())
                 return
@@ -98,22 +102,18 @@ class Acceptor:
                 self._refused(why)
                 sock.close()
                 continue
-            task = self._loop.create_task(self._join(sock, address))
-            self._joining.add(task)
-            task.add_done_callback(self._joined)
+            self._join(sock, address)
 
-    def _joined(self, task: asyncio.Task[None]) -> None:
-        self._joining.discard(task)
-        self.wake()
-
-    async def _join(self, sock: socket.socket, address: str) -> None:
+    def _join(self, sock: socket.socket, address: str) -> None:
         try:
             sock.setblocking(False)
             no_delay(sock)
-            await self._loop.connect_accepted_socket(lambda: self._make(address), sock)
-        except OSError:
+        except OSError:  # The peer is gone already.
             sock.close()
             self._seats.free(address)
+        else:
+            transport = SocketTransport(sock, self._make(address), poller=self._poller)
+            self._poller.at_once(transport, events=READ)  # Who waited in the backlog has spoken long ago.
 
     def _full(self, error: OSError) -> None:
         """Turn one caller away with the spare descriptor, then rest: an accept loop must not spin without any."""

@@ -16,7 +16,7 @@ from lbcontrol.runtime.ports import Metadata, Method, Status, StatusCode, Stream
 from lbcontrol.transport.http2.payloads import frames_of
 from lbcontrol.transport.reasons import CLIENT, ENDED, FAILED, SLOW
 from lbcontrol.transport.streams import OpenStream
-from lbcontrol.transport.supervised import INTERNAL, answer, attempt
+from lbcontrol.transport.supervised import INTERNAL, answer, attempt, hand_over
 
 LATE = Status(StatusCode.DEADLINE_EXCEEDED, "the call's deadline has passed")
 NOT_GRPC = encode([(b":status", b"415"), (b"content-type", b"text/plain; charset=utf-8")])
@@ -104,19 +104,22 @@ class StreamCall(OpenStream):
         if self.handler is None or self.writing_since is not None or link.blocked:
             self._wanted = True
             return False
-        sending = link.connection.sending
-        head = sending.admit(self.id, payload.size + PREFIX_BYTES)
-        if head is not None:
-            frames = frames_of(payload, self.id)
-            link.write(head + frames if head else frames)
-        elif sending.unsent >= link.unsent:
+        head = link.connection.sending.admit(self.id, payload.size + PREFIX_BYTES)
+        if head is None:
+            return self._send_parts(payload)
+        frames = payload.frames.get(self.id) or frames_of(payload, self.id)
+        link.write(head + frames if head else frames)
+        return True
+
+    def _send_parts(self, payload: Payload) -> bool:
+        """Send what the windows let through, the rest is under way; False when too much is already."""
+        link, sending = self._link, self._link.connection.sending
+        if sending.unsent >= link.unsent:
             self._wanted = True
             return False
-        elif not sending.send(self.id, prefixed(payload.message)):
+        if not sending.send(self.id, prefixed(payload.message)):
             self.writing_since = link.now()
-            link.flush()
-        else:
-            link.flush()
+        link.flush()
         return True
 
     def end(self, status: Status) -> None:
@@ -149,7 +152,11 @@ class StreamCall(OpenStream):
 
     def received(self, message: bytes) -> None:
         """A message of the client's."""
-        self._take(message)
+        handler = self.handler
+        if self._paused or handler is None:
+            self._take(message)
+        elif not hand_over(self._link.caught, handler.received, message=message):
+            self._finish(INTERNAL, FAILED)
 
     def half_closed(self) -> None:
         """The client sends nothing more."""

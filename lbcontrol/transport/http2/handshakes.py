@@ -67,9 +67,9 @@ class Handshakes:
         self._turning = False
         self._timer: Timer | None = None
 
-    def has_room(self, joining: int) -> bool:
-        """Return whether one more may begin, besides those that are about to."""
-        return len(self._open) + joining < MOST
+    def has_room(self) -> bool:
+        """Return whether one more may begin."""
+        return len(self._open) < MOST
 
     def began(self, connection: Shaking) -> None:
         """Keep a connection until ``over``."""

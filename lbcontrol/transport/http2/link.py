@@ -51,6 +51,27 @@ def message_limit(methods: Mapping[str, Method], fields: Fields) -> int:
 class Http2Link(asyncio.BufferedProtocol):
     """A connection and its calls."""
 
+    __slots__ = (
+        "_blocked_at",
+        "_calls",
+        "_closing_at",
+        "_ending",
+        "_leaving",
+        "_lingering",
+        "_opened_at",
+        "_peer",
+        "_pinged_at",
+        "_read_at",
+        "_shared",
+        "_timers",
+        "_transport",
+        "_used_at",
+        "address",
+        "blocked",
+        "connection",
+        "unsent",
+    )
+
     def __init__(self, shared: Shared, address: str, *, opened_at: float | None = None) -> None:
         """Wait for the socket; everything that all connections share is in ``shared``.
 
@@ -62,7 +83,13 @@ class Http2Link(asyncio.BufferedProtocol):
         self._shared = shared
         self.address = address
         """Whose seat this connection has."""
-        self.connection = Connection(shared.limits, message_limit=shared.message_limit, fast_path=shared.fast_path)
+        self.connection = Connection(
+            shared.limits,
+            message_limit=shared.message_limit,
+            fast_path=shared.fast_path,
+            whole=shared.whole,
+            first_blocks=shared.first_blocks,
+        )
         self.blocked = False
         self.unsent = shared.times.unsent
         self._transport: asyncio.Transport | None = None
@@ -109,7 +136,8 @@ class Http2Link(asyncio.BufferedProtocol):
         call = self._calls.get(stream)
         if call is not None:
             call.received(message)
-        self.flush()
+        if self.connection.sending.out:
+            self.flush()
 
     def eof_received(self) -> bool:
         """The peer sends nothing more: a connection cut in half is of no use."""
@@ -141,8 +169,6 @@ class Http2Link(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone, and with it every call."""
         del exc
-        # asyncio's transport keeps a bound method of itself: a cycle that would wait minutes for the collector.
-        getattr(self._transport, "__dict__", {}).pop("_read_ready_cb", None)
         self._transport = None
         self.blocked = True
         for call in list(self._calls.values()):
@@ -154,14 +180,14 @@ class Http2Link(asyncio.BufferedProtocol):
     def write(self, frames: bytes) -> None:
         """Write frames after what the connection has queued."""
         transport = self._transport
-        if transport is not None and not transport.is_closing():
+        if transport is not None:
             transport.write(self.connection.take() + frames if self.connection.sending.out else frames)
 
     def flush(self) -> None:
         """Write what the connection has queued."""
         if self.connection.sending.out:
             waiting = self.connection.take()
-            if self._transport is not None and not self._transport.is_closing():
+            if self._transport is not None:
                 self._transport.write(waiting)
 
     def now(self) -> float:

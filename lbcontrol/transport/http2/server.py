@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from lbcontrol.http2.fields import Fields
+from lbcontrol.http2.fields import Fields, FirstBlocks
 from lbcontrol.http2.limits import Limits
+from lbcontrol.http2.whole import WholeFrames
 from lbcontrol.runtime.ports import Method, Scheduler, Status, Timer
 from lbcontrol.transport.binding import Offer
 from lbcontrol.transport.http2.accepting import Acceptor
 from lbcontrol.transport.http2.calls import Call, StreamCall, UnaryCall
 from lbcontrol.transport.http2.link import Http2Link, message_limit
+from lbcontrol.transport.http2.polling import Poller
 from lbcontrol.transport.http2.seats import Seats, affordable
 from lbcontrol.transport.http2.secure import TlsLink
 from lbcontrol.transport.http2.secured import Secured
@@ -44,6 +46,8 @@ class Shared:
         self.seats = seats
         self.times = streams.limits
         """How long a connection may take over what, and how much it may have under way."""
+        self.whole = WholeFrames()
+        self.first_blocks = FirstBlocks()
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         """Where every connection reads into: its bytes are copied out at once."""
         self._streams = streams
@@ -61,8 +65,8 @@ class Shared:
         self.empty.set()
 
     def start(self) -> None:
-        """Begin to keep time."""
-        self._timer = self._scheduler.call_later(LOOK_SECONDS, self._look)
+        """Begin to keep time; while nobody is connected there is nothing to look at."""
+        self._timer = self._scheduler.call_later(LOOK_SECONDS, self._look) if self._slot_of else None
 
     def stop(self) -> None:
         """Keep time no longer."""
@@ -83,6 +87,8 @@ class Shared:
         self._slot_of[link] = slot
         self._slots[slot].add(link)
         self.empty.clear()
+        if self._timer is None:
+            self.start()
 
     def left(self, link: Http2Link) -> None:
         """Forget a connection."""
@@ -126,7 +132,7 @@ class Shared:
         for link in list(self._slots[self._turn]):
             link.look(now)
         self._turn = (self._turn + 1) % LOOK_SLOTS
-        self.start()
+        self.start()  # Or not, when nobody is left.
 
 
 class Server:
@@ -141,11 +147,13 @@ class Server:
         self._shared = shared
         self._streams = streams
         self._secured = secured
+        self._poller = Poller(streams.caught)
         self._acceptor = Acceptor(
             sock,
             shared.seats,
             make=partial(Http2Link, shared) if secured is None else partial(TlsLink, secured),
             refused=streams.refused,
+            poller=self._poller,
             has_room=None if secured is None else secured.handshakes.has_room,
         )
         self._acceptor.per_turn = shared.times.accepts
@@ -175,6 +183,7 @@ class Server:
         for link in self._shared.links():
             link.close()
         await self._gone(LAST_SECONDS)
+        self._poller.stop()
 
     async def _gone(self, seconds: float) -> None:
         """Wait at most so long until no connection is left."""
@@ -218,6 +227,5 @@ async def serve(offer: Offer, listen: Listen) -> Server:
     place = listen if listen.path else Listen(listen.host, sock.getsockname()[1])
     server = Server(place, sock, shared=shared, streams=streams, secured=secured)
     streams.start()
-    shared.start()
     server.start()
     return server

@@ -71,7 +71,7 @@ def test_message_over_its_limit_is_refused_by_its_prefix() -> None:
     assert isinstance(refused, Refused)
     assert (refused.size, refused.limit) == (MOST + 1, MOST)
     assert peer.data(b"y" * 500) == []
-    assert not peer.connection.streams[1].assembly.unfinished
+    assert peer.connection.streams[1].assembly is None
 
 
 def test_compressed_message_is_refused() -> None:
@@ -240,8 +240,7 @@ def test_messages_before_one_that_is_refused_are_taken() -> None:
     peer.headers()
     found = peer.data(prefixed(b"one") + prefixed(b"two") + b"\1\0\0\0\3thr")
     assert [type(event) for event in found] == [Message, Message, Refused]
-    assert not peer.connection.streams[1].assembly.unfinished
-    assert peer.connection.streams[1].assembly.began_at is None
+    assert peer.connection.streams[1].assembly is None
 
 
 @pytest.mark.parametrize(

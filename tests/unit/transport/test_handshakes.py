@@ -79,16 +79,17 @@ async def test_who_is_gone_takes_no_step() -> None:
     assert (first.steps, second.steps) == (0, 1)
 
 
-async def test_room_counts_those_in_progress_and_those_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_room_counts_those_in_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits is told when somebody is done."""
     monkeypatch.setattr(module, "MOST", 3)
     clock = FakeClock()
     handshakes = Handshakes(clock, per_address=1_000)
     told: list[bool] = []
-    handshakes.room = lambda: told.append(handshakes.has_room(0))
+    handshakes.room = lambda: told.append(handshakes.has_room())
     made = crowd(handshakes, clock, 2)
-    assert handshakes.has_room(0)
-    assert not handshakes.has_room(1)
+    assert handshakes.has_room()
+    made += crowd(handshakes, clock, 1)
+    assert not handshakes.has_room()
     handshakes.over(made[0])
     assert told == [True]
 
