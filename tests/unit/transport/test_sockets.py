@@ -190,5 +190,13 @@ async def test_mistake_of_one_protocol_ends_its_connection_alone(stage: Stage) -
         assert [str(error) for error in stage.errors] == ["a protocol's mistake"]
         stage.poller.at_once(transport, events=READ)
         assert not transport.is_closing()  # There was nothing to read.
-    stage.poller.stop()
-    stage.poller.stop()
+
+
+async def test_end_of_the_poller_closes_what_is_left(stage: Stage) -> None:
+    """Whoever still reads the last bytes when a listener is given up is cut: its socket would be watched by nobody."""
+    with stage.connected() as (protocol, transport, _):
+        transport.write(b"a" * MUCH)
+        transport.close()
+        stage.poller.stop()
+        stage.poller.stop()
+        await _heard(protocol, "lost")
