@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, Strict, WithJsonSchema
+from pydantic import Field, GetPydanticSchema, PlainValidator, Strict, WithJsonSchema
+from pydantic_core.core_schema import no_info_plain_validator_function
 
 from lbcontrol.sources.documents.refusals import RefusalError, quoted, shown
 from lbcontrol.sources.documents.vocabulary import Duration, NotYet, Part
@@ -83,9 +85,14 @@ def _bytes(value: object) -> int:
     return int(found[1]) << _SHIFT[found[2]]
 
 
-ListenText = Annotated[Listen, PlainValidator(listen_of), WithJsonSchema({"type": "string"})]
+def _read_by(read: Callable[[object], Listen]) -> GetPydanticSchema:
+    """Let ``read`` make the value; pydantic need not look into ``Listen``, and with it into TLS."""
+    return GetPydanticSchema(lambda _type, _handler: no_info_plain_validator_function(read))
+
+
+ListenText = Annotated[Listen, _read_by(listen_of), WithJsonSchema({"type": "string"})]
 """``IP:PORT``, ``[IPv6]:PORT`` or ``unix:PATH``."""
-ProbeText = Annotated[Listen, PlainValidator(probe_of), WithJsonSchema({"type": "string"})]
+ProbeText = Annotated[Listen, _read_by(probe_of), WithJsonSchema({"type": "string"})]
 """``IP:PORT`` or ``[IPv6]:PORT``."""
 PathText = Annotated[Path, PlainValidator(_path), WithJsonSchema({"type": "string"})]
 """A path; a relative one begins at the configuration file's directory."""

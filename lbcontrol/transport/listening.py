@@ -11,11 +11,14 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lbcontrol.model.errors import AccessError
 from lbcontrol.model.findings import Finding
 from lbcontrol.transport.holders import tcp_holder, unix_holder
-from lbcontrol.transport.tls.credentials import Credentials
+
+if TYPE_CHECKING:
+    from lbcontrol.transport.tls.credentials import Credentials
 
 UNIX = "unix:"
 MAX_PATH_BYTES = 107
