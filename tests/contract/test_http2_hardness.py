@@ -87,6 +87,19 @@ async def test_unfinished_preface_costs_the_connection(said: bytes) -> None:
         assert _refused(plane, "preface") == 1.0
 
 
+async def test_time_in_which_we_did_not_listen_is_no_fault_of_the_peer() -> None:
+    """A process that stood still for 20 s has not read what came meanwhile: nobody is judged by that time."""
+    clock = FakeClock()
+    async with served(clock=clock) as plane, raw(plane.target) as peer:
+        await peer.send(PREFACE)
+        await peer.wait_for(Kind.SETTINGS)
+        clock._now += 20.0
+        await _pass(clock, 8)
+        assert _refused(plane, "preface") == 0.0
+        await _pass(clock, 8)
+        assert await peer.end() == (Code.SETTINGS_TIMEOUT, "preface")
+
+
 async def test_idle_connection_is_asked_and_then_ended_in_peace() -> None:
     """Without a stream a connection lives for a minute, as long as its PINGs are answered."""
     clock = FakeClock()

@@ -335,6 +335,13 @@ class Http2Link(asyncio.BufferedProtocol):
             self.connection.ping(PING_DATA)
         self.flush()
 
+    def excuse(self, seconds: float) -> None:
+        """Give the peer the time in which this process did not listen (stopped, or busy with others)."""
+        self._opened_at += seconds
+        self._read_at += seconds
+        if self._pinged_at is not None:
+            self._pinged_at += seconds
+
     def _cut_lingering(self, now: float) -> None:
         """Reset streams that have ended but for bytes that their peer leaves no window for."""
         lingering = [each for each in self.connection.streams if each not in self._calls]

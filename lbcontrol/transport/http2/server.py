@@ -29,6 +29,8 @@ BUFFER_BYTES = 65_536
 LOOK_SLOTS = 50
 """Connections are looked at in turns: each turn one slot of so many."""
 LOOK_SECONDS = 0.1
+LATE_SECONDS = 1.0
+"""When the look itself is later than this, we have not listened: peers are given that time."""
 LAST_SECONDS = 0.2
 """Time that closed connections have for their last bytes."""
 
@@ -60,12 +62,14 @@ class Shared:
         self._slot_of: dict[Http2Link, int] = {}
         self._turn = 0
         self._timer: Timer | None = None
+        self._due = 0.0
         self.empty = asyncio.Event()
         """Set while there is no connection."""
         self.empty.set()
 
     def start(self) -> None:
         """Begin to keep time; while nobody is connected there is nothing to look at."""
+        self._due = self.now() + LOOK_SECONDS
         self._timer = self._scheduler.call_later(LOOK_SECONDS, self._look) if self._slot_of else None
 
     def stop(self) -> None:
@@ -128,7 +132,11 @@ class Shared:
         self._streams.caught(error)
 
     def _look(self) -> None:
-        now = self._scheduler.now()
+        now = self.now()
+        late = now - self._due
+        if late > LATE_SECONDS:
+            for link in self.links():
+                link.excuse(late)
         for link in list(self._slots[self._turn]):
             link.look(now)
         self._turn = (self._turn + 1) % LOOK_SLOTS

@@ -386,4 +386,4 @@ async def test_lag_is_the_time_from_the_change_to_its_reading(tmp_path: Path) ->
     assert lag("count") == 1.0
     seconds = lag("sum")
     assert seconds is not None
-    assert SETTLE <= seconds <= SETTLE_GONE
+    assert SETTLE - 0.001 <= seconds <= SETTLE_GONE  # Unix seconds are floats: the clocks agree to the microsecond
