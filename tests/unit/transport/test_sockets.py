@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from lbcontrol.transport.http2 import polling
 from lbcontrol.transport.http2.polling import READ, Poller
 from lbcontrol.transport.http2.sockets import SocketTransport
 
@@ -192,3 +193,37 @@ async def test_mistake_of_one_protocol_ends_its_connection_alone(stage: Stage) -
         assert not transport.is_closing()  # There was nothing to read.
     stage.poller.stop()
     stage.poller.stop()
+
+
+@dataclass(eq=False)
+class Counted:
+    """A socket's owner that reads a byte and counts."""
+
+    sock: socket.socket
+    served: list[int]
+
+    def ready(self, events: int) -> None:
+        """Take what came."""
+        del events
+        self.served.append(len(self.sock.recv(1)))
+
+    def abort(self) -> None:
+        """Nothing is kept."""
+
+
+async def test_turn_ends_when_its_time_is_up_and_goes_on_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many new clients at once hold up nobody else for long, and each of them is served."""
+    monkeypatch.setattr(polling, "TURN_SECONDS", 0.0)
+    served: list[int] = []
+    poller = Poller(lambda error: pytest.fail(str(error)))
+    with contextlib.ExitStack() as stack:
+        for _ in range(3 * polling.BETWEEN):
+            ours, theirs = (stack.enter_context(sock) for sock in socket.socketpair())
+            poller.watch(ours.fileno(), Counted(ours, served), events=READ)
+            theirs.send(b"x")
+        counts = []
+        for _ in range(8):
+            await asyncio.sleep(0)
+            counts.append(len(served))
+        assert sorted(set(counts) - {0}) == [16, 32, 48]
+        poller.stop()
