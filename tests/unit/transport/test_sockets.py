@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from lbcontrol.transport.http2 import polling
 from lbcontrol.transport.http2.polling import READ, Poller
 from lbcontrol.transport.http2.sockets import SocketTransport
 
@@ -200,3 +201,55 @@ async def test_end_of_the_poller_closes_what_is_left(stage: Stage) -> None:
         stage.poller.stop()
         stage.poller.stop()
         await _heard(protocol, "lost")
+
+
+@dataclass(eq=False)
+class Counted:
+    """A socket's owner that reads a byte, or leaves it there, and counts."""
+
+    sock: socket.socket
+    served: list[int]
+    flags: int = 0
+
+    def ready(self, events: int) -> None:
+        """Take what came."""
+        del events
+        self.served.append(len(self.sock.recv(1, self.flags)))
+
+    def abort(self) -> None:
+        """Nothing is kept."""
+
+
+async def test_turn_ends_when_its_time_is_up_and_goes_on_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many new clients at once hold up nobody else for long, and each of them is served."""
+    monkeypatch.setattr(polling, "TURN_SECONDS", 0.0)
+    served: list[int] = []
+    poller = Poller(lambda error: pytest.fail(str(error)))
+    with contextlib.ExitStack() as stack:
+        for _ in range(3 * polling.BETWEEN):
+            ours, theirs = (stack.enter_context(sock) for sock in socket.socketpair())
+            poller.watch(ours.fileno(), Counted(ours, served), events=READ)
+            theirs.send(b"x")
+        counts = []
+        for _ in range(8):
+            await asyncio.sleep(0)
+            counts.append(len(served))
+        assert sorted(set(counts) - {0}) == [16, 32, 48]
+        poller.stop()
+
+
+async def test_sockets_that_are_always_ready_do_not_keep_the_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Peers that send without end fill turn after turn: whoever comes last is served all the same."""
+    monkeypatch.setattr(polling, "TURN_SECONDS", 0.0)
+    poller = Poller(lambda error: pytest.fail(str(error)))
+    with contextlib.ExitStack() as stack:
+        last: list[int] = []
+        for number in range(3 * polling.BETWEEN + 1):
+            ours, theirs = (stack.enter_context(sock) for sock in socket.socketpair())
+            theirs.send(b"x")
+            owner = Counted(ours, last) if number == 3 * polling.BETWEEN else Counted(ours, [], socket.MSG_PEEK)
+            poller.watch(ours.fileno(), owner, events=READ)
+        for _ in range(8):
+            await asyncio.sleep(0)
+        assert last == [1]
+        poller.stop()
