@@ -19,7 +19,7 @@ UNIT_SECONDS = 5
 """Time limit of a unit test; others have the 60 s of pyproject.toml unless they ask for more."""
 PROCESSES_SECONDS = 180
 """Time limit where processes are started: each costs seconds of CPU on a machine that does much else."""
-WITH_PROCESSES = frozenset({"conformance", "demo", "e2e", "interop"})
+WITH_PROCESSES = frozenset({"conformance", "demo", "e2e", "integration", "interop"})
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Hypothesis' own 100 examples of each; how long one takes on a busy machine says nothing."""
