@@ -239,12 +239,13 @@ def endpoint_slice(namespace: str, name: str, *endpoints: Object, of: str, **por
     }
 
 
-def deployment(namespace: str, name: str, *, replicas: int) -> Object:
-    """Return a Deployment of pods labelled ``app: name``, which roll one by one."""
+def deployment(namespace: str, name: str, *, replicas: int, min_ready: int = 0) -> Object:
+    """Return a Deployment of pods labelled ``app: name``, which roll one by one, ``min_ready`` seconds apart."""
     label = {"app": name}
     pod = {"containers": [{"name": name, "image": name}]}
     spec = {
         "replicas": replicas,
+        "minReadySeconds": min_ready,
         "selector": {"matchLabels": label},
         "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "template": {"metadata": {"labels": label}, "spec": pod},
