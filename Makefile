@@ -32,8 +32,8 @@ proto: setup ## generates code from protos/
 proto-check: setup ## generated code is up to date; buf lint and breaking
 	@scripts/proto check
 
-docs: setup ## writes docs/reference from the code
-	@$(BIN)/python scripts/reference.py && $(BIN)/python scripts/client_table.py
+docs: setup ## writes docs/reference and the CRD from the code
+	@$(BIN)/python scripts/reference.py && $(BIN)/python scripts/client_table.py && $(BIN)/python scripts/crd.py
 
 interop: setup ## real clients against the real control plane; a part of it on transport grpcio too
 	@$(BIN)/pytest tests/interop
