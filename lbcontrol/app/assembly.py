@@ -102,12 +102,18 @@ def lay_ground(config: ServerConfig, loop: asyncio.AbstractEventLoop) -> Ground:
     """
     metrics, scheduler = Metrics(), LoopScheduler(loop)
     credentials = tuple(Credentials(each, scheduler, metrics=metrics) for each in config.tls.every())
-    store = MemoryStore() if config.state_dir is None else FileStore(config.state_dir, metrics=metrics)
+    store = _store(config, metrics)
     metrics.build_info.labels(__version__).set(1)
     metrics.streams_limit.set(config.document.limits.streams)
     fast_path = os.environ.get(FAST_PATH, "") != "off"
     workers = Worker(loop), Worker(loop, builds=False)
     return Ground(config, scheduler, metrics, AllowAll(), *workers, store, credentials, fast_path)
+
+
+def _store(config: ServerConfig, metrics: Metrics) -> FileStore | MemoryStore:
+    if config.state_dir is None:
+        return MemoryStore()
+    return FileStore(config.state_dir, metrics=metrics, patient=config.document.take_over)
 
 
 def assemble(ground: Ground) -> Core:

@@ -292,6 +292,8 @@ class ServerDocument(Part):
     """Registries by name: type, and the options of that type. Default a file source on lbcontrol.d, if present."""
     state_dir: PathText | None = None
     """Directory: overrides, marks, last-good and registrations survive a restart. Default none: they are lost."""
+    take_over: Annotated[bool, Strict()] = False
+    """True: while another process has stateDir, serve beside it and refuse writes, then take over. Needs stateDir."""
     insecure: Annotated[bool, Strict()] = False
     """True: listen in plaintext without authentication where strangers may reach it."""
     registration: RegistrationDocument = RegistrationDocument()

@@ -19,9 +19,11 @@ from lbcontrol.app.listeners import Listeners
 from lbcontrol.app.probe import Readiness
 from lbcontrol.app.running import RunningSource
 from lbcontrol.app.stop import StopOrder
+from lbcontrol.app.takeover import TakeOver
 from lbcontrol.runtime.authorization import check_exposure
 from lbcontrol.runtime.pauses import ShortPauses
 from lbcontrol.runtime.supervision import supervise
+from lbcontrol.stores.file import FileStore
 
 _log = structlog.get_logger("lbcontrol.server")
 
@@ -93,7 +95,7 @@ class Server:
         """Run hub, persistence and sources; every source has its sink before the hub decides anything."""
         core = self._core
         renewals = [each.run() for each in core.ground.credentials]
-        parts = [core.persistence.run(), *renewals, *map(self._watching, core.sources)]
+        parts = [self._keeping(), *renewals, *map(self._watching, core.sources)]
         tasks = [asyncio.create_task(part) for part in (core.hub.run(), *parts)]
         try:
             yield tasks
@@ -101,6 +103,14 @@ class Server:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keeping(self) -> None:
+        """Keep the state store up to date, once it is ours."""
+        core = self._core
+        if isinstance(core.ground.store, FileStore):
+            taking = TakeOver(core.ground.store, core.persistence, engine=core.engine, hub=core.hub)
+            await taking.run(core.epoch, core.ground.scheduler)
+        await core.persistence.run()
 
     def _watching(self, running: RunningSource) -> Coroutine[None, None, None]:
         """Return the task of one source, whose sink is made now."""

@@ -184,6 +184,7 @@ EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
     "listen.probe": ("listen: {probe: '127.0.0.1:7'}", lambda c: c.probe.port == 7),
     "sources": ("sources: {s: {type: file, path: x}}", lambda c: c.sources[0].name == "s"),
     "stateDir": ("stateDir: s", lambda c: str(c.state_dir).endswith("/s")),
+    "takeOver": ("stateDir: s\ntakeOver: true", lambda c: c.document.take_over),
     "insecure": ("insecure: true", lambda c: c.insecure),
     "registration.allow": ("registration: {allow: [10.0.0.0/8]}", lambda c: c.document.registration.allow),
     **_tls_effects(),
@@ -246,3 +247,12 @@ def test_a_source_that_is_no_mapping_is_refused(entry: str, tmp_path: Path) -> N
     """The message says what a source looks like."""
     finding = refused(tmp_path, f"sources: {{one: {entry}}}")[0]
     assert (finding.code, finding.why) == ("LB106", "wanted: a mapping with the key type")
+
+
+def test_taking_over_needs_something_to_take_over(tmp_path: Path) -> None:
+    """Without a state directory the key does nothing, and that is said with its line."""
+    with pytest.raises(ConfigError) as caught:
+        configured(tmp_path, "takeOver: true")
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.do) == ("LB510", "set stateDir")
+    assert finding.at.endswith(":3, takeOver")
