@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from lbcontrol import __version__
 from lbcontrol.app.config import ServerConfig
 from lbcontrol.app.config_sources import REGISTRY, spec_of
-from lbcontrol.app.running import Findings, RunningSource
+from lbcontrol.app.running import Findings, Reporting, RunningSource
 from lbcontrol.buses.memory import MemoryBus
 from lbcontrol.engine import compile as compiler
 from lbcontrol.engine.engine import Engine
 from lbcontrol.frontends.xds.encode import encode
+from lbcontrol.model.assignment import Decision
+from lbcontrol.model.services import PolicyClaim
+from lbcontrol.policies.client_policy import ranked
 from lbcontrol.runtime.authorization import AllowAll
 from lbcontrol.runtime.clock import LoopScheduler
 from lbcontrol.runtime.directory import Directory
@@ -142,6 +147,9 @@ def assemble(ground: Ground) -> Core:
     for registry in (cast("Restorable", each.source) for each in sources if each.type == REGISTRY):
         registry.restore(restored.registrations)
         registry.keep(persistence.registered)
+    for reporting in (each.source for each in sources if isinstance(each.source, Reporting)):
+        decided = reporting.follow(partial(claims_in_force, engine))
+        bus.subscribe(partial(_decided, decided))
     return Core(
         ground,
         restored.epoch,
@@ -155,6 +163,16 @@ def assemble(ground: Ground) -> Core:
         MemoryGuard(ground.config.document.memory.limit or group_limit(), scheduler),
         sources,
     )
+
+
+def claims_in_force(engine: Engine, service: str) -> Sequence[PolicyClaim] | None:
+    """Return the policies that the last decision of a service knew, the one in force first; None without decision."""
+    case = engine.case(service)
+    return None if case is None else ranked(case.policy_claims)
+
+
+def _decided(told: Callable[[str], None], decision: Decision) -> None:
+    told(decision.service)
 
 
 def _publisher(ground: Ground, hub: Hub) -> Publisher:

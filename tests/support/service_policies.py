@@ -10,7 +10,7 @@ from typing import Any
 from lbcontrol.model.errors import ConfigError
 from lbcontrol.sources.documents import read_documents
 from lbcontrol.sources.documents.tree import read_forest
-from scripts.crd import FILE
+from scripts.crd import FILE, definition
 from tests.support.kube import Kube, Object
 from tests.unit.sources.test_messages import CASES
 from tests.unit.sources.test_schema_walk import DOCUMENT, EFFECTS, ONE_VALUE, all_keys, changed
@@ -95,3 +95,14 @@ def _policies_in(content: str) -> Iterator[Object]:
 def _as_policy(policy: object) -> Object:
     spec = {"targetRefs": [{"name": "greeter"}], **policy} if isinstance(policy, dict) else policy
     return {**DOCUMENT, "spec": spec}
+
+
+def lax_definition() -> Object:
+    """Return the definition as an older lbcontrol might have installed it: without rules of its own."""
+    return dict(_without_rules(definition()))
+
+
+def _without_rules(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_rules(each) for key, each in node.items() if key != "x-kubernetes-validations"}
+    return [_without_rules(each) for each in node] if isinstance(node, list) else node

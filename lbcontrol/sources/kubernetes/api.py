@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lbcontrol.model.errors import SourceUnavailableError
 from lbcontrol.model.findings import Finding
 from lbcontrol.sources.kubernetes.items import split
 from lbcontrol.sources.kubernetes.options import KubernetesOptions
+from lbcontrol.sources.kubernetes.policies import GROUP, PLURAL, VERSION
 
 PAGE = 500
 """Objects asked for at once."""
@@ -36,12 +38,18 @@ PAGE_BYTES = 268_435_456
 SLICE_SECONDS = 0.005
 """Time for which items are decoded before others run."""
 LIVE_SECONDS = 3.0
+SEND_SECONDS = 4.0
+"""Time for one write; less than what lies between the end of a Lease's right to write and the next holder's begin."""
 
 Answer = Callable[..., Awaitable[Any]]
 
 
 class GoneError(Exception):
     """The version that was asked for is not kept any more (410): list again."""
+
+
+class RefusedError(SourceUnavailableError):
+    """The API server answers, and not with what was asked for: it has no such kind, or the right is missing."""
 
 
 class Api:
@@ -52,6 +60,7 @@ class Api:
         self._api = api
         self._core = client.CoreV1Api(api)
         self._discovery = client.DiscoveryV1Api(api)
+        self._custom = client.CustomObjectsApi(api)
 
     @property
     def host(self) -> str:
@@ -82,6 +91,39 @@ class Api:
             "kubernetes.io/service-name",
         )
 
+    def policies(self, namespace: str) -> Answer:
+        """Return the request for ServicePolicies; of all namespaces for ""."""
+        kind = {"group": GROUP, "version": VERSION, "plural": PLURAL}
+        custom = self._custom
+        return _bound(
+            partial(_of_kind, custom.list_namespaced_custom_object_without_preload_content, kind),
+            partial(_of_kind, custom.list_cluster_custom_object_without_preload_content, kind),
+            namespace,
+            "",
+        )
+
+    async def send(self, method: str, path: str, *, body: object = None, merge: bool = False) -> tuple[int, str]:
+        """Send one request and return status and text of the answer, whatever the status is.
+
+        Args:
+            method: GET, POST, PUT or PATCH.
+            path: From the root of the API server.
+            body: JSON; None for none.
+            merge: The body is a JSON merge patch (RFC 7386).
+
+        Raises:
+            SourceUnavailableError: there is no answer within ``SEND_SECONDS``.
+        """
+        kind = "application/merge-patch+json" if merge else "application/json"
+        headers = {"Accept": "application/json"} | ({"Content-Type": kind} if body is not None else {})
+        with _told(self.host, f"{method} {path}"):
+            async with asyncio.timeout(SEND_SECONDS):
+                request = await self._api.param_serialize(
+                    method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+                )
+                answer = await self._api.call_api(*request, _request_timeout=SEND_SECONDS)
+                return int(answer.status), (await answer.read()).decode()
+
     async def alive(self) -> None:
         """Ask for a sign of life that does not wait for anything else of the API server."""
         with _told(self.host, "GET /livez"):
@@ -90,6 +132,10 @@ class Api:
                 answer = await self._api.call_api(*request, _request_timeout=LIVE_SECONDS)
                 await answer.read()
         _check(answer.status, "", self.host, "GET /livez")
+
+
+async def _of_kind(ask: Answer, kind: Mapping[str, str], namespace: str = "", **parameters: Any) -> Any:
+    return await ask(**kind, **parameters, **({"namespace": namespace} if namespace else {}))
 
 
 def _bound(one: Answer, every: Answer, namespace: str, selector: str) -> Answer:
@@ -224,16 +270,16 @@ def _check(status: int, text: str, host: str, doing: str) -> None:
         return
     if status == 410:
         raise GoneError
-    message = _message(text)
+    message = message_of(text)
     if status in (401, 403):
-        raise SourceUnavailableError(
+        raise RefusedError(
             Finding(
                 "LB235", f"the API server {host} refuses to {doing}", at=doing, why=message,
                 effect="what it said last stays in force; tried again within 30 s",
-                do="give the service account get, list and watch on services and endpointslices.discovery.k8s.io",
+                do="give the service account list and watch on services and endpointslices.discovery.k8s.io",
             )
         )  # fmt: skip
-    raise SourceUnavailableError(
+    raise (RefusedError if status == 404 else SourceUnavailableError)(
         Finding(
             "LB234", f"the API server {host} cannot be read", at=doing, why=f"status {status}: {message}",
             effect="what it said last stays in force; tried again within 30 s", do="kubectl get --raw /readyz",
@@ -241,7 +287,8 @@ def _check(status: int, text: str, host: str, doing: str) -> None:
     )  # fmt: skip
 
 
-def _message(text: str) -> str:
+def message_of(text: str) -> str:
+    """Return what an answer that is none says, cut."""
     with contextlib.suppress(ValueError):
         status = json.loads(text)
         if isinstance(status, Mapping):
