@@ -86,6 +86,8 @@ class Server:
             failed = await self._until_stop(working, began)
             await self._listeners.close(core.ground.config.document.shutdown_grace, hurried=self._stop.hurried)
         self._pauses.stop()
+        if core.ground.logins is not None:
+            await core.ground.logins.close()
         await core.persistence.flush()
         _log.info("stopped")
         return int(failed)
@@ -150,18 +152,18 @@ class Server:
 
 def _check_exposure(config: ServerConfig) -> None:
     """Refuse listeners that strangers could use; raises AccessError (LB505)."""
-    for listen, tls, operators in (
-        (config.grpc, config.tls.grpc, False),
-        (config.admin, config.tls.admin, True),
-        (config.probe, None, False),
-    ):
+    document = config.document
+    tokens = document.authentication is not None and document.authentication.kubernetes is not None
+    for listen, tls, operators in ((config.grpc, config.tls.grpc, False), (config.admin, config.tls.admin, True)):
         check_exposure(
             str(listen),
             encrypted=tls is not None,
-            authenticated=tls is not None and tls.authenticates,
+            authenticated=tls is not None and (tls.authenticates or tokens),
             operators=operators,
             insecure=config.insecure,
         )
+    rights = document.authorization is not None or document.authentication is not None  # They guard /metrics.
+    check_exposure(str(config.probe), authenticated=rights, insecure=config.insecure)
 
 
 def _open_all_files() -> None:
