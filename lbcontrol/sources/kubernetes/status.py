@@ -89,6 +89,14 @@ class StatusWriter:
         self.in_force: InForce = lambda _service: None
         """Says what became of what was told."""
 
+    def begin(self) -> None:
+        """Forget what was seen and said: another replica writes now. When this one wrote last stays known."""
+        now = self._scheduler.now()
+        self._free_at = {key: at for key, at in self._free_at.items() if at > now}
+        self._notes, self._rests = NoteBook(), {STATUS: Rest(), EVENT: Rest()}
+        for known in (self._due, self._pending_since, self._subjects):
+            known.clear()
+
     def all_again(self) -> None:
         """Look at everything: what other replicas wrote is not known, nor what other sources say."""
         self._put(KIND, self._picture.policies.keys(""))
@@ -177,9 +185,6 @@ class StatusWriter:
         new = ancestors(held.newest, said, now=now.strftime("%Y-%m-%dT%H:%M:%SZ"))
         if new is None:
             self._ended(STATUS, (KIND, key), Ending.OK)
-            return
-        if self._scheduler.now() < self._free_at.get(key, 0.0):
-            self._due_at(KIND, key, 0.0)
             return
         self._free_at[key] = self._scheduler.now() + SPACING
         ending = await self._target.status(held.newest, new)
