@@ -8,13 +8,15 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+
 from lbcontrol.model.services import PolicyClaim
 from lbcontrol.runtime.clock import FakeClock
 from lbcontrol.sources.kubernetes.objects import Json, Key
 from lbcontrol.sources.kubernetes.options import KubernetesOptions
 from lbcontrol.sources.kubernetes.picture import Picture
 from lbcontrol.sources.kubernetes.policies import Policy
-from lbcontrol.sources.kubernetes.status import HOPELESS, LOOK, PATIENCE, SPACING, StatusWriter
+from lbcontrol.sources.kubernetes.status import LOOK, PATIENCE, SPACING, StatusWriter
 from lbcontrol.sources.kubernetes.writes import Ending
 from tests.support.kube_objects import policy, service
 
@@ -182,14 +184,22 @@ async def test_failure_of_an_object_that_goes_is_mended() -> None:
     assert (len(made.statuses), made.mends) == (1, ["status"])
 
 
-async def test_status_that_is_invalid_keeps_nobody_up() -> None:
-    """422: the same again would end the same; others go on at once."""
+@pytest.mark.parametrize("ending", [Ending.INVALID, Ending.MISSING])
+async def test_status_that_finds_no_place_keeps_nobody_up(ending: Ending) -> None:
+    """422, and 404 of an object that is there: the same again would end the same; others go on at once."""
     made = cluster(policy("p"), policy("q", "chat"), services=("echo", "chat"))
-    made.endings["status"] = Ending.INVALID
+    made.endings["status"] = ending
     await made.run(SPACING * 3)
     assert len(made.statuses) == 2
-    await made.run(HOPELESS)
+    made.writer.all_again()
+    await made.run(1.0)
     assert len(made.statuses) == 4
+    made.picture.drop_policy(KEY)
+    made.endings.clear()
+    made.picture.put_policy(policy("q", "chat", generation=2))
+    await made.run(SPACING)
+    assert len(made.statuses) == 5
+    assert made.mends == ["status"]
 
 
 async def test_nothing_is_written_without_the_right() -> None:
