@@ -14,6 +14,7 @@ from lbcontrol.sources.kubernetes import reporting
 from tests.support.kube import Kube, endpoint, endpoint_slice, namespace, service
 from tests.support.kube_watching import (
     GOOD,
+    Watching,
     apply,
     events,
     grant,
@@ -216,6 +217,25 @@ async def test_next_replica_goes_on_where_the_first_ended(
             assert second.writes("status") == 0
             await apply(kube, service_policy(shop, "p", "echo", timeout="3s"))
             await until(lambda: observed(kube, shop, "p") == 3)
+
+
+async def test_of_replicas_that_begin_together_one_writes(
+    kube: Kube, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API server lets one of them create the Lease, whoever comes first; the others wait."""
+    monkeypatch.setattr(reporting, "identity", lambda: uuid.uuid4().hex)
+    await apply(kube, service_policy(shop, "p", "echo", timeout="1s"))
+    replicas = [Watching(kube, shop) for _ in range(4)]
+    for each in replicas:
+        each.begin()
+    try:
+        await until(lambda: observed(kube, shop, "p") == 1)
+        for _ in range(40):
+            assert sum(each.holds for each in replicas) <= 1
+            await asyncio.sleep(0.1)
+        assert sum(bool(each.writes("status")) for each in replicas) == 1
+    finally:
+        await asyncio.gather(*(each.end() for each in replicas))
 
 
 async def test_outage_leaves_policies_in_force(own: Kube) -> None:
