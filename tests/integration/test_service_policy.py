@@ -255,6 +255,18 @@ async def test_outage_leaves_policies_in_force(own: Kube) -> None:
     assert "update -echo.shop" not in made.sink.calls
 
 
+async def test_source_that_shall_write_nothing_asks_for_no_lease(kube: Kube, shop: str) -> None:
+    """Policies are in force all the same."""
+    await apply(kube, service_policy(shop, "p", "echo", timeout="3s"))
+    async with watching(kube, shop, writeStatus=False) as made:
+        assert made.sink.picture[f"echo.{shop}"].policies[0].spec.timeout == 3.0
+        await asyncio.sleep(1.0)
+        assert made.rows("p") == {}
+        assert {kind: made.writes(kind) for kind in ("lease", "status", "event")} == dict.fromkeys(
+            ("lease", "status", "event"), 0
+        )
+
+
 async def test_malformed_annotation_is_said_once(kube: Kube, shop: str) -> None:
     """An Event and a finding; not again by the next source while the Event is there."""
     await apply(kube, service(shop, "typo", annotations={"lbcontrol.io/enabled": "ja", "lbcontrol.io/prot": "x"}))

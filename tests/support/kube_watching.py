@@ -25,10 +25,10 @@ Rows = dict[str, tuple[str, str, str]]
 class Watching:
     """A source that runs; what it told its sink counts as published."""
 
-    def __init__(self, cluster: Kube, of: str, *, user: str = "admin") -> None:
-        """Run nothing yet."""
+    def __init__(self, cluster: Kube, of: str, *, user: str = "admin", **further: object) -> None:
+        """Run nothing yet; ``further`` are keys of the source."""
         given = {"kubeconfig": str(cluster.kubeconfig(user)), "namespaces": [of], "statusNamespace": of}
-        options = KubernetesOptions.model_validate(given)
+        options = KubernetesOptions.model_validate({**given, **further})
         self.cluster, self.namespace = cluster, of
         self.sink, self.metrics = RecordingSink(), Metrics()
         scheduler = LoopScheduler(asyncio.get_running_loop())
@@ -93,9 +93,9 @@ GOOD = ("True", "True", "")
 
 
 @asynccontextmanager
-async def watching(cluster: Kube, of: str, *, user: str = "admin") -> AsyncIterator[Watching]:
+async def watching(cluster: Kube, of: str, *, user: str = "admin", **further: object) -> AsyncIterator[Watching]:
     """Run a source until it has synced, and stop it at the end."""
-    made = Watching(cluster, of, user=user)
+    made = Watching(cluster, of, user=user, **further)
     made.begin()
     try:
         async with asyncio.timeout(SECONDS):
