@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from lbcontrol.sources.kubernetes import reporting
 from tests.support.kube import Kube, endpoint, endpoint_slice, namespace, service
 from tests.support.kube_watching import (
     GOOD,
+    Watching,
     apply,
     events,
     grant,
@@ -164,17 +166,19 @@ async def test_source_works_without_the_definition(own: Kube) -> None:
 async def test_missing_right_to_write_hurts_nothing(own: Kube) -> None:
     """403 on the status: a finding and a count, and the policy is in force; once granted, it is written."""
     await asyncio.to_thread(install, own)
-    grant(own, "reads", "get,list,watch", "services,endpointslices.discovery.k8s.io,servicepolicies.lbcontrol.io")
+    grant(own, "reads", "list,watch", "services,endpointslices.discovery.k8s.io,servicepolicies.lbcontrol.io")
     grant(own, "leads", "get,create,update", "leases.coordination.k8s.io")
-    await apply(own, service_policy("shop", "p", "echo", timeout="3s"))
+    await apply(own, service_policy("shop", "p", "echo", timeout="3s"), service_policy("shop", "q", "gone"))
     async with watching(own, "shop", user="lb") as made:
         await until(lambda: made.writes("status", "refused") >= 2)
-        assert made.codes() == ["LB241"]
+        assert set(made.codes()) == {"LB241", "LB124"}
         assert made.sink.picture["echo.shop"].policies[0].spec.timeout == 3.0
         assert made.sink.stale_since is None
         await asyncio.to_thread(grant, own, "tells", "patch", "servicepolicies.lbcontrol.io/status")
+        await asyncio.to_thread(grant, own, "notes", "create,patch", "events.events.k8s.io")
         await made.until("p", {"echo": GOOD})
-        await until(lambda: made.codes() == [])
+        await until(lambda: "ServicePolicy q TargetNotFound" in events(own, "shop"))
+        await until(lambda: made.codes() == ["LB124"])
 
 
 async def test_only_the_holder_of_the_lease_writes(kube: Kube, shop: str) -> None:
@@ -193,6 +197,74 @@ async def test_only_the_holder_of_the_lease_writes(kube: Kube, shop: str) -> Non
         await asyncio.to_thread(hand_over, kube, shop, holder="")
         await until(lambda: observed(kube, shop, "p") == 2)
     assert kube.ask(lease)["spec"]["holderIdentity"] == ""
+
+
+async def test_next_replica_goes_on_where_the_first_ended(
+    kube: Kube, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two, one writes; at its end the other has the Lease at its next look, and writes only what is new."""
+    await apply(kube, service_policy(shop, "p", "echo", timeout="1s"))
+    async with watching(kube, shop) as first:
+        await first.until("p", {"echo": GOOD})
+        monkeypatch.setattr(reporting, "identity", lambda: "second")
+        async with watching(kube, shop) as second:
+            await apply(kube, service_policy(shop, "p", "echo", timeout="2s"))
+            await until(lambda: observed(kube, shop, "p") == 2)
+            assert (first.holds, second.holds, second.writes("status")) == (True, False, 0)
+            await first.end()
+            await until(lambda: second.holds)
+            await asyncio.sleep(1.0)
+            assert second.writes("status") == 0
+            await apply(kube, service_policy(shop, "p", "echo", timeout="3s"))
+            await until(lambda: observed(kube, shop, "p") == 3)
+
+
+async def test_of_replicas_that_begin_together_one_writes(
+    kube: Kube, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API server lets one of them create the Lease, whoever comes first; the others wait."""
+    monkeypatch.setattr(reporting, "identity", lambda: uuid.uuid4().hex)
+    await apply(kube, service_policy(shop, "p", "echo", timeout="1s"))
+    replicas = [Watching(kube, shop) for _ in range(4)]
+    for each in replicas:
+        each.begin()
+    try:
+        await until(lambda: observed(kube, shop, "p") == 1)
+        for _ in range(40):
+            assert sum(each.holds for each in replicas) <= 1
+            await asyncio.sleep(0.1)
+        assert sum(bool(each.writes("status")) for each in replicas) == 1
+    finally:
+        await asyncio.gather(*(each.end() for each in replicas))
+
+
+async def test_outage_leaves_policies_in_force(own: Kube) -> None:
+    """The API server killed and started again: nothing is taken away, and what is new is read and answered."""
+    await asyncio.to_thread(install, own)
+    await apply(own, service_policy("shop", "p", "echo", timeout="3s"))
+    async with watching(own, "shop") as made:
+        await made.until("p", {"echo": GOOD})
+        own.kill_api()
+        await until(lambda: made.sink.stale_since is not None)
+        await until(lambda: not made.holds)
+        assert made.sink.picture["echo.shop"].policies[0].spec.timeout == 3.0
+        await asyncio.to_thread(own.start_api)
+        await apply(own, service_policy("shop", "p", "echo", timeout="4s"))
+        await until(lambda: observed(own, "shop", "p") == 2)
+        await until(lambda: made.codes() == [])
+    assert "update -echo.shop" not in made.sink.calls
+
+
+async def test_source_that_shall_write_nothing_asks_for_no_lease(kube: Kube, shop: str) -> None:
+    """Policies are in force all the same."""
+    await apply(kube, service_policy(shop, "p", "echo", timeout="3s"))
+    async with watching(kube, shop, writeStatus=False) as made:
+        assert made.sink.picture[f"echo.{shop}"].policies[0].spec.timeout == 3.0
+        await asyncio.sleep(1.0)
+        assert made.rows("p") == {}
+        assert {kind: made.writes(kind) for kind in ("lease", "status", "event")} == dict.fromkeys(
+            ("lease", "status", "event"), 0
+        )
 
 
 async def test_malformed_annotation_is_said_once(kube: Kube, shop: str) -> None:

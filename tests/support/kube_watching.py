@@ -25,10 +25,10 @@ Rows = dict[str, tuple[str, str, str]]
 class Watching:
     """A source that runs; what it told its sink counts as published."""
 
-    def __init__(self, cluster: Kube, of: str, *, user: str = "admin") -> None:
-        """Run nothing yet."""
+    def __init__(self, cluster: Kube, of: str, *, user: str = "admin", **further: object) -> None:
+        """Run nothing yet; ``further`` are keys of the source."""
         given = {"kubeconfig": str(cluster.kubeconfig(user)), "namespaces": [of], "statusNamespace": of}
-        options = KubernetesOptions.model_validate(given)
+        options = KubernetesOptions.model_validate({**given, **further})
         self.cluster, self.namespace = cluster, of
         self.sink, self.metrics = RecordingSink(), Metrics()
         scheduler = LoopScheduler(asyncio.get_running_loop())
@@ -36,6 +36,17 @@ class Watching:
             "cluster", options, scheduler=scheduler, rng=random.Random(1), metrics=self.metrics
         )
         self.source.follow(self.claims)
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Run."""
+        self._task = asyncio.create_task(self.source.run(self.sink))
+
+    async def end(self) -> None:
+        """Stop; harmless when it has stopped."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     def claims(self, name: str) -> Any:
         """Return the policies that were told of a service, the one in force first."""
@@ -82,17 +93,16 @@ GOOD = ("True", "True", "")
 
 
 @asynccontextmanager
-async def watching(cluster: Kube, of: str, *, user: str = "admin") -> AsyncIterator[Watching]:
+async def watching(cluster: Kube, of: str, *, user: str = "admin", **further: object) -> AsyncIterator[Watching]:
     """Run a source until it has synced, and stop it at the end."""
-    made = Watching(cluster, of, user=user)
-    task = asyncio.create_task(made.source.run(made.sink))
+    made = Watching(cluster, of, user=user, **further)
+    made.begin()
     try:
         async with asyncio.timeout(SECONDS):
             await made.sink.has_synced.wait()
         yield made
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await made.end()
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Protocol
@@ -11,9 +13,22 @@ import structlog
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler
 from lbcontrol.runtime.supervision import Supervisor, backoff, sleep
-from lbcontrol.sources.kubernetes.lease import RENEW, LeaseState, Move, looked, lost, released, renewed, wrote
+from lbcontrol.sources.kubernetes.lease import (
+    RENEW,
+    LeaseState,
+    Move,
+    holder_of,
+    looked,
+    lost,
+    released,
+    renewed,
+    wrote,
+)
 from lbcontrol.sources.kubernetes.objects import Json, Key
 from lbcontrol.sources.kubernetes.writes import Answer, Ending
+
+RELEASE = 1.0
+"""Seconds for giving the Lease up at the end."""
 
 _log = structlog.get_logger("lbcontrol.sources.kubernetes")
 
@@ -95,11 +110,13 @@ class Leadership:
         return ending
 
     async def _release(self) -> None:
-        """Let the next replica have it at once; best effort, in the time of two requests."""
+        """Let the next replica have it at once; an API server that does not answer must not hold up the end."""
         if self.is_held:
-            answer = await self._leases.read_lease(self._key)
-            if answer.ending is Ending.OK and looked(self._state, answer.body, now=0.0)[0].renewed_at is not None:
-                await self._leases.write_lease(released(answer.body, wall=self._scheduler.wall()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RELEASE):
+                    answer = await self._leases.read_lease(self._key)
+                    if answer.ending is Ending.OK and holder_of(answer.body) == self._state.identity:
+                        await self._leases.write_lease(released(answer.body, wall=self._scheduler.wall()))
         self._state = lost(self._state)
         self._report()
 

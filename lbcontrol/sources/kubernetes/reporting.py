@@ -92,6 +92,8 @@ class Reporting:
             now = self._scheduler.now()
             await self._pause(writer.next_at() - now if leadership.is_held else LOOK)
             if not leadership.is_held or not self._picture.is_whole:
+                self._picture.take_moved()
+                writer.begin()
                 whole_at = -LOOK  # Whoever gains the Lease looks at everything first.
                 continue
             if self._scheduler.now() - whole_at >= LOOK:

@@ -79,7 +79,7 @@ class KubernetesSource:
         session = self._session = Session(
             self._picture, sink, scheduler=self._scheduler, kinds=[kind.what for kind in kinds]
         )
-        session.told = self._reporting.wake
+        session.told = self._reporting.wake if self._options.write_status else self._picture.take_moved
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(session.tell())
@@ -124,7 +124,7 @@ class Session:
         self._troubles: dict[str, SourceUnavailableError] = {}
         self._lacking: dict[str, Finding] = {}
         """Kinds that the source works without, and why it has to."""
-        self.told: Callable[[], None] = lambda: None
+        self.told: Callable[[], object] = lambda: None
         """Called when the sink was told what is new."""
         self._stirred = asyncio.Event()
         if picture.is_whole:

@@ -35,8 +35,8 @@ AGAIN = 0.2
 """Seconds between two looks at what is not published yet, while it is waited for; then SPACING."""
 LOOK = 30.0
 """Seconds after which everything is looked at again: other sources change what is in force, too."""
-HOPELESS = 300.0
-"""Seconds before an object whose status the API server finds invalid is tried again."""
+HOPELESS = frozenset({Ending.INVALID, Ending.MISSING})
+"""Endings that say more of the object: it is tried again when it moves, or when everything is looked at."""
 FAILURES = frozenset({Ending.REFUSED, Ending.FAILED})
 """Endings that say more of the API server than of the object."""
 AT_ONCE = 50
@@ -88,6 +88,14 @@ class StatusWriter:
         self._rests = {STATUS: Rest(), EVENT: Rest()}
         self.in_force: InForce = lambda _service: None
         """Says what became of what was told."""
+
+    def begin(self) -> None:
+        """Forget what was seen and said: another replica writes now. When this one wrote last stays known."""
+        now = self._scheduler.now()
+        self._free_at = {key: at for key, at in self._free_at.items() if at > now}
+        self._notes, self._rests = NoteBook(), {STATUS: Rest(), EVENT: Rest()}
+        for known in (self._due, self._pending_since, self._subjects):
+            known.clear()
 
     def all_again(self) -> None:
         """Look at everything: what other replicas wrote is not known, nor what other sources say."""
@@ -178,15 +186,10 @@ class StatusWriter:
         if new is None:
             self._ended(STATUS, (KIND, key), Ending.OK)
             return
-        if self._scheduler.now() < self._free_at.get(key, 0.0):
-            self._due_at(KIND, key, 0.0)
-            return
         self._free_at[key] = self._scheduler.now() + SPACING
         ending = await self._target.status(held.newest, new)
         self._ended(STATUS, (KIND, key), ending)
-        if ending is Ending.INVALID:
-            self._free_at[key] = self._scheduler.now() + HOPELESS
-        if ending is not Ending.OK:  # After a conflict the watch brings what is new meanwhile.
+        if ending not in HOPELESS and ending is not Ending.OK:  # A conflict is over when the watch has told.
             self._due_at(KIND, key, 0.0)
 
     # One Service, and Events.
@@ -236,13 +239,15 @@ class StatusWriter:
     def _ended(self, kind: str, due: Due, ending: Ending) -> None:
         """Write no more of a kind for a while after the API server refused or failed: it will not do better at once."""
         rest = self._rests[kind]
-        if ending in FAILURES:
+        if ending in FAILURES | HOPELESS:
             rest.failing.add(due)
+        if ending in FAILURES:
             rest.failures += 1
             rest.until = self._scheduler.now() + backoff(rest.failures, self._rng)
-        elif due in rest.failing or rest.failures:
+            return
+        rest.failures = 0
+        if ending not in HOPELESS and due in rest.failing:
             rest.failing.discard(due)
-            rest.failures = 0
             if not rest.failing:
                 self._target.mended(kind)
 

@@ -141,7 +141,7 @@ def _rest(held: Held, met: Meeting) -> str:
     """Say what a malformed policy leaves in force."""
     good = held.good
     if good is None or met.service not in good.targeted():
-        return "It had no good form since lbcontrol started."
+        return "It had no good form for this Service since lbcontrol started."
     if met.rivals and met.rivals[0].key == good.key:
         return f"Its last good form, generation {good.generation}, stays in force."
     return f"Its last good form, generation {good.generation}, has no effect beside {met.rivals[0].origin}."

@@ -78,8 +78,7 @@ class Writes:
         namespace, name = policy.key
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}/status"
         body = {"metadata": {"resourceVersion": policy.mark}, "status": {"ancestors": list(ancestors)}}
-        expected = (Ending.CONFLICT, Ending.MISSING)
-        return (await self._send(STATUS, "PATCH", path, body=body, expected=expected)).ending
+        return (await self._send(STATUS, "PATCH", path, body=body, expected=(Ending.CONFLICT,))).ending
 
     async def event(self, event: Json) -> Ending:
         """Create an Event; a conflict when it is there already."""
