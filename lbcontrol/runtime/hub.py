@@ -34,6 +34,11 @@ from lbcontrol.runtime.worker import BIG, Worker
 EXPIRY_LOOK = 60.0
 """Seconds after which expiry is looked at again at the latest, because the wall clock may jump."""
 
+FEW = 16
+"""Decisions published before a look at the clock."""
+EACH = 20
+"""Endpoints that cost the engine as much as one service more in an event."""
+
 
 @dataclass(frozen=True, slots=True)
 class HubOptions:
@@ -159,15 +164,15 @@ class Hub:
 
     async def _publish(self, decisions: Sequence[Decision], tallies: Sequence[Tally]) -> None:
         """Publish in order, in slices: thousands of services at once would hold up everything else."""
-        done, until = 0, self._scheduler.now() + SLICE
-        for number, decision in enumerate(decisions, 1):
-            self._remember_size(decision)
-            await self._bus.publish(decision)
+        until = self._scheduler.now() + SLICE
+        for at in range(0, len(decisions), FEW):
+            for decision in decisions[at : at + FEW]:
+                self._remember_size(decision)
+                await self._bus.publish(decision)
+            self._metrics.decided(decisions[at : at + FEW], tallies[at : at + FEW])
             if self._scheduler.now() >= until:
-                self._metrics.decided(decisions[done:number], tallies[done:number])
                 await asyncio.sleep(0)
-                done, until = number, self._scheduler.now() + SLICE
-        self._metrics.decided(decisions[done:], tallies[done:])
+                until = self._scheduler.now() + SLICE
 
     def _answer(self, item: Item, *, decisions: tuple[Decision, ...] = (), error: Exception | None = None) -> None:
         if item.answer is None or item.answer.done():
@@ -215,7 +220,7 @@ class Hub:
             for snapshot in event.changed:
                 self._sizes[snapshot.service] = max(self._sizes.get(snapshot.service, 0), len(snapshot.endpoints))
             names = [*(snapshot.service for snapshot in event.changed), *event.removed]
-            return sum(self._sizes.get(name, 0) for name in names)
+            return sum(self._sizes.get(name, 0) for name in names) + EACH * (len(names) - 1)
         if isinstance(event, OverrideSet):
             return self._sizes.get(event.override.service, 0)
         if isinstance(event, OverrideCleared):
