@@ -116,7 +116,7 @@ def granted(objects: list[Object]) -> set[tuple[str, str, str]]:
 def plane(cluster: Kube, tmp_path: Path) -> Iterator[ControlPlane]:
     """The control plane with the configuration of the manifests and a token of its service account."""
     config = yaml.safe_load((ROOT / "overlays/minimal/lbcontrol.yaml").read_text())
-    login = cluster.kubeconfig("manifests", token=cluster.token(*ACCOUNT))
+    login = cluster.kubeconfig("manifests", token=cluster.account_token(*ACCOUNT))
     config["sources"]["cluster"] |= {"kubeconfig": str(login), "statusNamespace": ACCOUNT[0]}
     config["stateDir"] = str(tmp_path / "state")
     made = ControlPlane(tmp_path / "plane")

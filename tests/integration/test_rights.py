@@ -76,12 +76,12 @@ def tokens(kube: Kube, plane: KubePlane) -> Mapping[str, str]:
     """Tokens by who has them."""
     del plane  # It made the accounts.
     return {
-        "web of shop": kube.token("shop", "web", AUDIENCE),
-        "web of bank": kube.token("bank", "web", AUDIENCE),
-        "prometheus of shop": kube.token("shop", "prometheus", AUDIENCE),
-        "for the API server": kube.token("shop", "web"),
-        "for somebody else": kube.token("shop", "web", "vault.example"),
-        "forged": kube.token("shop", "web", AUDIENCE)[:-6] + "AAAAAA",
+        "web of shop": kube.account_token("shop", "web", AUDIENCE),
+        "web of bank": kube.account_token("bank", "web", AUDIENCE),
+        "prometheus of shop": kube.account_token("shop", "prometheus", AUDIENCE),
+        "for the API server": kube.account_token("shop", "web"),
+        "for somebody else": kube.account_token("shop", "web", "vault.example"),
+        "forged": kube.account_token("shop", "web", AUDIENCE)[:-6] + "AAAAAA",
         "static": "admin-token",
     }
 
@@ -295,7 +295,7 @@ def test_api_server_that_is_away_keeps_out_the_new_only(tmp_path: Path) -> None:
         own.apply(namespace("shop"), account("shop", "web"), account("shop", "late"))
         own.apply(service("shop", "echo"), endpoint_slice("shop", "a", endpoint("10.0.0.1"), of="echo"))
         plane = made_plane(own, tmp_path / "plane")
-        known, late = (own.token("shop", each, AUDIENCE) for each in ("web", "late"))
+        known, late = (own.account_token("shop", each, AUDIENCE) for each in ("web", "late"))
         try:
             assert PROBES[NATIVE + "GetAssignment"](plane.grpc, NATIVE + "GetAssignment", known) == "sees"
             own.kill_api()

@@ -65,6 +65,16 @@ class Kube:
             if proc is not None:
                 proc.kill9()
 
+    @property
+    def authority(self) -> Path:
+        """File of the certificate that the API server's is signed with."""
+        return self._home / "ca.crt"
+
+    @property
+    def token(self) -> str:
+        """What admin logs in with."""
+        return f"{_ADMIN}-token"
+
     def start_api(self) -> None:
         """Start the API server, on the same port and data as before."""
         self._api = Proc([str(self._programs / "kube-apiserver"), *self._api_flags()], log=self._home / "api.log")
@@ -93,7 +103,7 @@ class Kube:
     def kubeconfig(self, user: str = "admin", token: str = "") -> Path:
         """Write and return the kubeconfig of a user, who has a static token unless one is given."""
         path = self._home / f"{user.rpartition(':')[2]}.kubeconfig"
-        ca = base64.b64encode((self._home / "ca.crt").read_bytes()).decode()
+        ca = base64.b64encode(self.authority.read_bytes()).decode()
         cluster = {"server": self.url, "certificate-authority-data": ca}
         config = {
             "apiVersion": "v1",
@@ -123,7 +133,7 @@ class Kube:
                 found.add((of.get("apiGroup", ""), resource, entry["verb"]))
         return found
 
-    def token(self, namespace: str, account: str, *audiences: str) -> str:
+    def account_token(self, namespace: str, account: str, *audiences: str) -> str:
         """Return a token of a service account, as a pod of it would have; for the API server without ``audiences``."""
         body = {"spec": {"audiences": list(audiences), "expirationSeconds": 3600}}
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
@@ -141,10 +151,10 @@ class Kube:
 
         A ``PATCH`` needs a ``form`` such as ``merge-patch+json``.
         """
-        headers = {"Authorization": f"Bearer {_ADMIN}-token", "Content-Type": f"application/{form}"}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": f"application/{form}"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, method=method, data=data, headers=headers)  # noqa: S310  ours
-        context = ssl.create_default_context(cafile=str(self._home / "ca.crt"))
+        context = ssl.create_default_context(cafile=str(self.authority))
         with urllib.request.urlopen(request, context=context, timeout=5) as answer:  # noqa: S310  our own server
             text = answer.read().decode()
         return json.loads(text) if text.startswith("{") else text
