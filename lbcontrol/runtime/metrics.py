@@ -39,6 +39,7 @@ REFUSALS = (
 """Why a load sample is dropped: what the reporter is told, and the two limits of what is kept."""
 ENDS = ("max_age", "shutdown", "slow", "certificate")
 """Why the server ends a stream."""
+LOGINS = ("accepted", "denied", "unavailable", "busy")
 KUBERNETES_WRITES = ("status", "event", "lease")
 KUBERNETES_RESULTS = ("ok", "conflict", "missing", "refused", "invalid", "failed")
 PARTS = ("engine", "hub", "compile", "follower", "subscriber", "source", "persistence", "transport")
@@ -117,6 +118,7 @@ class Metrics:
         self.cert_expiry_timestamp_seconds = self._gauge(
             "cert_expiry_timestamp_seconds", "Unix time at which a certificate in force ends.", ("file",)
         )
+        self.authn_total = self._counter("authn_total", "Logins by token, by what came of them.", ("result",), LOGINS)
         self.state_write_errors_total = self._counter("state_write_errors_total", "Writes of state that failed.")
         self.internal_errors_total = self._counter(
             "internal_errors_total", "Exceptions nobody expected; the rest went on.", ("part",), PARTS

@@ -7,6 +7,7 @@ else the only one, else one that says gRPC. Its snapshot is called ``echo.shop``
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from lbcontrol.model.endpoints import Address, Endpoint, Locality
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.services import ServiceSnapshot
 from lbcontrol.sources.kubernetes.attachment import marks_of
-from lbcontrol.sources.kubernetes.objects import ENABLED, PORT, Service, ServicePort, Slice
+from lbcontrol.sources.kubernetes.objects import ENABLED, PORT, Service, ServicePort, Slice, SliceEndpoint
 from lbcontrol.sources.kubernetes.options import Choice, KubernetesOptions
 from lbcontrol.sources.kubernetes.policies import Policy
 
@@ -109,18 +110,33 @@ def _says_grpc(port: ServicePort) -> bool:
     return port.name == "grpc" or port.name.startswith("grpc-") or port.protocol.lower() in GRPC_PROTOCOLS
 
 
-def _endpoints(service: Service, slices: Sequence[Slice], port: ServicePort) -> Iterator[Endpoint]:
-    for each in slices:
-        number = each.ports.get(port.name)
-        if number is None or (service.family and each.family != service.family):
-            continue
-        for one in each.endpoints:
-            yield Endpoint(
-                Address(one.host, number),
-                locality=Locality(zone=one.zone),
-                health=one.health,
-                origin=_origin(each, one.pod, one.node),
-            )
+def _endpoints(service: Service, slices: Sequence[Slice], port: ServicePort) -> list[Endpoint]:
+    """Return each address once. While an endpoint moves it stands in two slices, and takes work when one says so."""
+    found: dict[Address, Endpoint] = {}
+    for each, one in _of_one_family(service, [each for each in slices if port.name in each.ports]):
+        made = Endpoint(
+            Address(one.host, each.ports[port.name]),
+            locality=Locality(zone=one.zone),
+            health=one.health,
+            origin=_origin(each, one.pod, one.node),
+        )
+        if one.health.takes_new_work or made.address not in found:
+            found[made.address] = made
+    return list(found.values())
+
+
+def _of_one_family(service: Service, slices: Sequence[Slice]) -> Iterator[tuple[Slice, SliceEndpoint]]:
+    """Yield the endpoints of the Service's first family, and of others those of pods that have no address of it.
+
+    A dual-stack pod stands in slices of both families and is one backend. Endpoints that are no pods are all taken from
+    the first family that has any.
+    """
+    served: set[str] = set()
+    ranked = sorted(slices, key=lambda each: (each.family != service.family, each.family))
+    for _, group in itertools.groupby(ranked, key=lambda each: each.family):
+        new = [(each, one) for each in group for one in each.endpoints if one.pod not in served]
+        served |= {one.pod for _, one in new}
+        yield from new
 
 
 def _origin(each: Slice, pod: str, node: str) -> str:
