@@ -166,7 +166,7 @@ def assemble(ground: Ground) -> Core:
         publisher,
         directory,
         LoadWindow(scheduler, metrics=metrics),
-        LagMeter(scheduler, metrics=metrics),
+        LagMeter(metrics),
         MemoryGuard(ground.config.document.memory.limit or group_limit(), scheduler),
         sources,
     )

@@ -29,7 +29,9 @@ def run(config: ServerConfig) -> int:
     with unimported("rich"):  # structlog takes it for tracebacks in colour, which a log has not: 0.3 s of 1.8 s.
         importlib.import_module("structlog")
     server = importlib.import_module("lbcontrol.app.server")
-    return int(asyncio.run(server.serve(config, stop)))
+    selector = importlib.import_module("lbcontrol.runtime.lag").MeteredSelector()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        return int(runner.run(server.serve(config, stop, selector)))
 
 
 @contextlib.contextmanager

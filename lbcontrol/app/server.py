@@ -21,6 +21,7 @@ from lbcontrol.app.running import RunningSource
 from lbcontrol.app.stop import StopOrder
 from lbcontrol.app.takeover import TakeOver
 from lbcontrol.runtime.authorization import check_exposure
+from lbcontrol.runtime.lag import MeteredSelector
 from lbcontrol.runtime.pauses import ShortPauses
 from lbcontrol.runtime.supervision import supervise
 from lbcontrol.stores.file import FileStore
@@ -28,12 +29,13 @@ from lbcontrol.stores.file import FileStore
 _log = structlog.get_logger("lbcontrol.server")
 
 
-async def serve(config: ServerConfig, stop: StopOrder) -> int:
+async def serve(config: ServerConfig, stop: StopOrder, selector: MeteredSelector) -> int:
     """Serve until ordered to stop.
 
     Args:
         config: What to serve.
         stop: Signals; taken already.
+        selector: Of the running loop.
 
     Returns:
         Exit code: 0 after an ordered end, 1 when a part that must not end has ended.
@@ -47,6 +49,7 @@ async def serve(config: ServerConfig, stop: StopOrder) -> int:
     _open_all_files()
     _check_exposure(config)
     core = assemble(lay_ground(config, loop))
+    selector.meter = core.lag
     try:
         return await Server(core, stop).run()
     finally:
