@@ -1,15 +1,15 @@
 """The file source: documents in a file or a directory, read again when they change (docs/adr/0003).
 
-A look at the files is taken a few times a second. What differs from the picture in force is read only once it holds
-still, and counts only when it still looks the same afterwards: so neither a half-written file, nor the moment in which
-an editor has moved the old file away, nor the middle of a ConfigMap's symlink swap is ever taken for what somebody
-meant.
+A look at the files is taken now and then, and at once when the kernel says that something happened. What differs from
+the picture in force is read only once it holds still, and counts only when it still looks the same afterwards: so
+neither a half-written file, nor the moment in which an editor has moved the old file away, nor the middle of a
+ConfigMap's symlink swap is ever taken for what somebody meant.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -18,18 +18,27 @@ from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.services import ServiceSnapshot
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Scheduler, Sink
+from lbcontrol.sources.file_hints import Hints, Place, directory_of
 from lbcontrol.sources.file_scan import Listing, MovedError, look
 from lbcontrol.sources.file_state import FileState, next_state
 from lbcontrol.sources.spec import Options, SourceSpec
 
 POLL = 0.25
 """Seconds between two looks while nothing changes."""
+POLL_TOLD = 1.0
+"""The same once the kernel has told of a change before a look found it (``file_hints``)."""
+GAP = 0.002
+"""Least time from a look to one that the kernel's word brings forward."""
 POLL_SHARE = 20
 """A look that takes long makes the next one wait this many times as long: at most 5 % of one core."""
 SETTLE = 0.1
 """Seconds for which a changed picture must hold still before it is read."""
+SETTLE_TOLD = 0.02
+"""The same when the kernel told, one file is another, and no service is gone: what is written is closed or renamed."""
 SETTLE_GONE = 1.0
 """The same when a file that is in force is gone: an editor may be about to bring it back."""
+ROUNDING = 0.001
+"""Seconds by which a timer may be early."""
 PATIENCE = 2.0
 """Seconds of restless change after which files are read all the same."""
 ALIVE = 10.0
@@ -71,6 +80,16 @@ class FileSource:
         self._synced = False
         self._complete = False
         self._alive_at = float("-inf")
+        self._hints = Hints(self._hinted)
+        self._words = 0
+        """How often the kernel told that something happened."""
+        self._known_words = 0
+        """How often it had when nothing was new."""
+        self._tells: bool | None = None
+        """Whether the kernel tells of changes here; None before the first."""
+        self._gap = GAP
+        self._hurry: Callable[[], None] | None = None
+        """Ends the rest before its time."""
         metrics.source_lag_seconds.labels(name)
 
     def findings(self) -> Sequence[Finding]:
@@ -83,8 +102,11 @@ class FileSource:
         self._told, self._synced, self._complete, self._missing = {}, False, False, None
         if self._state is not None:
             self._tell(self._state, tuple(self._state.snapshots.values()), sink)
-        while True:
-            await self._pause(await self.poll_once(sink))
+        try:
+            while True:
+                await self._pause(await self.poll_once(sink))
+        finally:
+            self._hints.close()
 
     async def poll_once(self, sink: Sink) -> float:
         """Look once, and tell ``sink`` what changed.
@@ -92,26 +114,47 @@ class FileSource:
         Returns:
             Seconds until the next look.
         """
-        began = self._scheduler.now()
-        listing = await asyncio.to_thread(look, self._path)
-        rest = max(POLL, POLL_SHARE * (self._scheduler.now() - began))
+        began, words = self._scheduler.now(), self._words
+        listing, place = await asyncio.to_thread(_looked, self._path)
+        self._hints.follow(place)
+        self._gap = max(GAP, POLL_SHARE * (self._scheduler.now() - began))
         if listing.missing:
             self._lost(listing.missing, sink)
-            return rest
+            return self._rest()
         self._found(sink)
         if self._state is not None and listing == self._state.listing:
             self._settling.forget()
-            return rest
-        gone = self._state is not None and not self._state.in_force.keys() <= {each.path for each in listing.files}
-        if not self._settling.has_settled(listing, now=began, quiet=SETTLE_GONE if gone else SETTLE):
+            self._known_words = words
+            return self._rest()
+        quiet = self._quiet(listing)
+        if not self._settling.has_settled(listing, now=began, quiet=quiet):
+            return quiet
+        return self._rest() if await self._read(listing, sink) else SETTLE
+
+    def _rest(self) -> float:
+        """Return the seconds until the next look while nothing changes."""
+        return max(POLL_TOLD if self._tells else POLL, self._gap)
+
+    def _quiet(self, listing: Listing) -> float:
+        """Return for how long a changed picture must hold still."""
+        if self._state is None:
             return SETTLE
-        return rest if await self._read(listing, sink) else SETTLE
+        if not self._state.in_force.keys() <= {each.path for each in listing.files}:
+            return SETTLE_GONE
+        told = self._words > self._known_words
+        return SETTLE_TOLD if told and len(set(listing.files) - set(self._state.listing.files)) == 1 else SETTLE
 
     async def _read(self, listing: Listing, sink: Sink) -> bool:
         try:
             state, changed = await asyncio.to_thread(self._next_state, listing)
         except MovedError:
             return False
+        is_less = not self._told.keys() <= state.snapshots.keys()  # Perhaps half of a move from file to file.
+        if is_less and not self._settling.has_settled(listing, now=self._scheduler.now(), quiet=SETTLE):
+            return False
+        if self._state is not None:
+            self._tells = self._words > self._known_words and self._tells is not False
+        self._known_words = self._words
         self._settling.forget()
         self._report(state)
         self._measure(self._state, state)
@@ -176,12 +219,27 @@ class FileSource:
             sink.alive()
 
     async def _pause(self, seconds: float) -> None:
-        over = asyncio.Event()
-        timer = self._scheduler.call_later(seconds, over.set)
+        over, timers = asyncio.Event(), []
+        timers.append(self._scheduler.call_later(seconds, over.set))
+        if self._settling.is_at_rest:
+            self._hurry = lambda: timers.append(self._scheduler.call_later(self._gap, over.set))
         try:
+            if self._words > self._known_words:
+                self._hurry_up()
             await over.wait()
         finally:
-            timer.cancel()
+            self._hurry = None
+            for timer in timers:
+                timer.cancel()
+
+    def _hinted(self) -> None:
+        self._words += 1
+        self._hurry_up()
+
+    def _hurry_up(self) -> None:
+        hurry, self._hurry = self._hurry, None
+        if hurry is not None:
+            hurry()
 
 
 class Settling:
@@ -196,6 +254,11 @@ class Settling:
     def forget(self) -> None:
         """What is seen is what is in force, or nothing is seen: begin anew with the next change."""
         self._seen = self._restless_since = None
+
+    @property
+    def is_at_rest(self) -> bool:
+        """True while no change is looked at."""
+        return self._seen is None
 
     def has_settled(self, listing: Listing, *, now: float, quiet: float) -> bool:
         """Take a look into account.
@@ -212,7 +275,11 @@ class Settling:
             self._seen, self._since = listing, now
         if self._restless_since is None:
             self._restless_since = now
-        return now - self._since >= quiet or now - self._restless_since >= PATIENCE
+        return now - self._since >= quiet - ROUNDING or now - self._restless_since >= PATIENCE
+
+
+def _looked(path: str) -> tuple[Listing, Place | None]:
+    return look(path), directory_of(path)
 
 
 def build(name: str, options: FileOptions, *, scheduler: Scheduler, metrics: Metrics) -> FileSource:

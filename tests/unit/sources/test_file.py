@@ -12,6 +12,7 @@ from lbcontrol.runtime.clock import FakeClock
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.sources import file_scan
 from lbcontrol.sources.file import ALIVE, PATIENCE, POLL, SETTLE, SETTLE_GONE, FileOptions, FileSource, build
+from lbcontrol.sources.file_hints import Hints
 from tests.support.sinks import RecordingSink
 
 
@@ -63,6 +64,12 @@ class World:
     def valid(self, name: str) -> float | None:
         """Return the metric of a file."""
         return self.metrics.registry.get_sample_value("lbcontrol_config_valid", {"file": f"{self.root}/{name}"})
+
+
+@pytest.fixture(autouse=True)
+def _unhinted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the kernel say nothing: what it adds is tried in test_file_hints.py."""
+    monkeypatch.setattr(Hints, "follow", lambda _self, _place: None)
 
 
 @pytest.fixture
