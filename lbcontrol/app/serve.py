@@ -31,7 +31,7 @@ def run(config: ServerConfig) -> int:
     server = importlib.import_module("lbcontrol.app.server")
     selector = importlib.import_module("lbcontrol.runtime.lag").MeteredSelector()
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
-        return int(runner.run(server.serve(config, stop, selector)))
+        return int(runner.run(server.serve(config, stop, selector=selector)))
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from lbcontrol.stores.file import FileStore
 _log = structlog.get_logger("lbcontrol.server")
 
 
-async def serve(config: ServerConfig, stop: StopOrder, selector: MeteredSelector) -> int:
+async def serve(config: ServerConfig, stop: StopOrder, *, selector: MeteredSelector) -> int:
     """Serve until ordered to stop.
 
     Args:
