@@ -32,10 +32,11 @@ class Kube:
     ones run, and tests/support/kubelet.py plays the nodes.
     """
 
-    def __init__(self, home: Path, *, controllers: bool = False) -> None:
-        """Keep everything under ``home``; ends the test as not run without Go."""
+    def __init__(self, home: Path, *, controllers: bool = False, audited: bool = False) -> None:
+        """Keep everything under ``home``; ends the test as not run without Go. ``audited`` ones can be ``used``."""
         self._home = home
         self._controllers = controllers
+        self._audited = audited
         self._programs = component("kube")
         self._etcd_port, self._peer_port, self._port = (free_port() for _ in range(3))
         self.url = f"https://127.0.0.1:{self._port}"
@@ -50,6 +51,8 @@ class Kube:
         users = {_ADMIN: ",system:masters", "lb": "", _CONTROLLERS: "", _SCHEDULER: ""}
         rows = (f"{user}-token,{user},{user}{group}\n" for user, group in users.items())
         (self._home / "tokens.csv").write_text("".join(rows))
+        rules = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
+        (self._home / "audit.yaml").write_text(json.dumps(rules))
         self._start_etcd()
         self.start_api()
         if self._controllers:
@@ -97,8 +100,8 @@ class Kube:
         revision = self._etcd_call("/v3/kv/range", {"key": "AA==", "count_only": True})["header"]["revision"]
         self._etcd_call("/v3/kv/compaction", {"revision": str(revision), "physical": True})
 
-    def kubeconfig(self, user: str = "admin") -> Path:
-        """Write and return the kubeconfig of a user."""
+    def kubeconfig(self, user: str = "admin", token: str = "") -> Path:
+        """Write and return the kubeconfig of a user, who has a static token unless one is given."""
         path = self._home / f"{user.rpartition(':')[2]}.kubeconfig"
         ca = base64.b64encode(self.authority.read_bytes()).decode()
         cluster = {"server": self.url, "certificate-authority-data": ca}
@@ -107,7 +110,7 @@ class Kube:
             "kind": "Config",
             "current-context": "test",
             "clusters": [{"name": "test", "cluster": cluster}],
-            "users": [{"name": user, "user": {"token": f"{user}-token"}}],
+            "users": [{"name": user, "user": {"token": token or f"{user}-token"}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
         }
         path.write_text(json.dumps(config))  # JSON is YAML.
@@ -117,6 +120,24 @@ class Kube:
         """Server-side apply with kubectl."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=text)
+
+    def used(self, user: str) -> set[tuple[str, str, str]]:
+        """Return what a user asked for and was given so far: API group, resource with subresource, verb."""
+        found = set()
+        for line in (self._home / "audit.log").read_text().splitlines():
+            entry = json.loads(line)
+            of = entry.get("objectRef")
+            code = entry.get("responseStatus", {}).get("code", 500)  # A stage before the answer has none.
+            if of and entry["user"]["username"] == user and code < 400:
+                resource = "/".join(filter(None, (of["resource"], of.get("subresource"))))
+                found.add((of.get("apiGroup", ""), resource, entry["verb"]))
+        return found
+
+    def account_token(self, namespace: str, account: str, *audiences: str) -> str:
+        """Return a token of a service account, as a pod of it would have; for the API server without ``audiences``."""
+        body = {"spec": {"audiences": list(audiences), "expirationSeconds": 3600}}
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        return str(self.ask(path, "POST", body=body)["status"]["token"])
 
     def kubectl(self, *arguments: str, given: str = "") -> str:
         """Run kubectl as admin and return what it prints; AssertionError when it fails."""
@@ -205,7 +226,15 @@ class Kube:
             f"--service-account-signing-key-file={keys / 'sa.key'}",
             "--profiling=false",
             # Without controllers nobody makes the default account, and no pod could be made.
+            *(self._audit_flags() if self._audited else []),
             *([] if self._controllers else ["--disable-admission-plugins=ServiceAccount"]),
+        ]
+
+    def _audit_flags(self) -> list[str]:
+        return [
+            f"--audit-policy-file={self._home / 'audit.yaml'}",
+            f"--audit-log-path={self._home / 'audit.log'}",
+            "--audit-log-mode=blocking",
         ]
 
     def _wait(self, works: Callable[[], object], proc: Proc) -> None:

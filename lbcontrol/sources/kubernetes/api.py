@@ -23,6 +23,7 @@ from lbcontrol.model.findings import Finding
 from lbcontrol.sources.kubernetes.items import split
 from lbcontrol.sources.kubernetes.objects import SERVICE_LABEL
 from lbcontrol.sources.kubernetes.options import KubernetesOptions
+from lbcontrol.sources.kubernetes.policies import GROUP, PLURAL, VERSION
 
 PAGE = 500
 """Objects asked for at once."""
@@ -41,7 +42,10 @@ PAGE_BYTES = 268_435_456
 SLICE_SECONDS = 0.005
 """Time for which items are decoded before others run."""
 LIVE_SECONDS = 3.0
+SEND_SECONDS = 4.0
+"""Time for one write; less than what lies between the end of a Lease's right to write and the next holder's begin."""
 
+MISSING = 404
 FINAL = (400, 409, 422, 504)
 """Statuses of an answer that will not be another for the same question: 504 is said of a version not reached yet."""
 
@@ -50,6 +54,10 @@ Answer = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 class GoneError(Exception):
     """The version that was asked for is not kept any more (410): list again."""
+
+
+class RefusedError(SourceUnavailableError):
+    """The API server answers, and not with what was asked for: it has no such kind, or the right is missing."""
 
 
 class UnusableError(SourceUnavailableError):
@@ -99,6 +107,32 @@ class Api:
             return response
 
         return ask
+
+    def policies(self, namespace: str) -> Answer:
+        """Return the request for ServicePolicies; of all namespaces for ""."""
+        return self._asking(f"/apis/{GROUP}/{VERSION}", PLURAL, namespace, "")
+
+    async def send(self, method: str, path: str, *, body: object = None, merge: bool = False) -> tuple[int, str]:
+        """Send one request and return status and text of the answer, whatever the status is.
+
+        Args:
+            method: GET, POST, PUT or PATCH.
+            path: From the root of the API server.
+            body: JSON; None for none.
+            merge: The body is a JSON merge patch (RFC 7386).
+
+        Raises:
+            SourceUnavailableError: there is no answer within ``SEND_SECONDS``.
+        """
+        kind = "application/merge-patch+json" if merge else "application/json"
+        headers = {"Accept": "application/json"} | ({"Content-Type": kind} if body is not None else {})
+        with _told(self.host, f"{method} {path}"):
+            async with asyncio.timeout(SEND_SECONDS):
+                request = await self._api.param_serialize(
+                    method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+                )
+                answer = await self._api.call_api(*request, _request_timeout=SEND_SECONDS)
+                return int(answer.status), (await answer.read()).decode()
 
     async def alive(self) -> None:
         """Ask for a sign of life that does not wait for anything else of the API server; a refusal is one, too."""
@@ -244,20 +278,21 @@ def _check(status: int, text: str, host: str, doing: str) -> None:
         return
     if status == 410:
         raise GoneError
-    message = _message(text)
+    message = message_of(text)
     if status in (401, 403):
-        raise SourceUnavailableError(
+        raise RefusedError(
             Finding(
                 "LB235", f"the API server {host} refuses to {doing}", at=doing, why=message,
                 effect="what it said last stays in force; tried again within 30 s",
-                do="give the service account get, list and watch on services and endpointslices.discovery.k8s.io",
+                do="give the service account list and watch on services and endpointslices.discovery.k8s.io",
             )
         )  # fmt: skip
-    kind = UnusableError if status in FINAL else SourceUnavailableError
+    kind = RefusedError if status == MISSING else UnusableError if status in FINAL else SourceUnavailableError
     raise kind(_unread(host, doing, f"status {status}: {message}"))
 
 
-def _message(text: str) -> str:
+def message_of(text: str) -> str:
+    """Return what an answer that is none says, cut."""
     with contextlib.suppress(ValueError):
         status = json.loads(text)
         if isinstance(status, Mapping):

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from lbcontrol.model.endpoints import Address, Endpoint, Locality
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.services import ServiceSnapshot
+from lbcontrol.sources.kubernetes.attachment import marks_of
 from lbcontrol.sources.kubernetes.objects import ENABLED, PORT, Service, ServicePort, Slice, SliceEndpoint
 from lbcontrol.sources.kubernetes.options import Choice, KubernetesOptions
+from lbcontrol.sources.kubernetes.policies import Policy
 
 GRPC_PROTOCOLS = frozenset({"grpc", "kubernetes.io/h2c", "http2", "h2c"})
 """Values of ``appProtocol`` that gRPC is spoken on."""
@@ -45,7 +47,9 @@ def is_chosen(service: Service, options: KubernetesOptions) -> bool:
     return said != FALSE
 
 
-def snapshots(service: Service, slices: Collection[Slice], *, source: str, names: Names) -> list[ServiceSnapshot]:
+def snapshots(
+    service: Service, slices: Collection[Slice], *, source: str, names: Names, policies: Sequence[Policy] = ()
+) -> list[ServiceSnapshot]:
     """Return the snapshots of a Service, the one of its default port first.
 
     Args:
@@ -53,12 +57,14 @@ def snapshots(service: Service, slices: Collection[Slice], *, source: str, names
         slices: All EndpointSlices that name it, of any family and in any order.
         source: Name of the source.
         names: How it is called.
+        policies: Those that are for it, the one in force first; they hold for all of its ports.
     """
     ordered = sorted(slices, key=lambda each: each.key)
     findings: list[Finding] = []
     default = _default_port(service, findings)
     findings += _unserved(service, ordered)
-    mark = _mark(service, ordered)
+    mark = _mark(service, ordered, policies)
+    claims = tuple(each.claim for each in policies if each.claim is not None)
     forms = names.of(service)
     made: list[ServiceSnapshot] = []
     for port in sorted(service.ports, key=lambda each: (each is not default, each.number)):
@@ -71,6 +77,7 @@ def snapshots(service: Service, slices: Collection[Slice], *, source: str, names
                 mark=mark,
                 endpoints=tuple(_endpoints(service, ordered, port)),
                 aliases=called[1:],
+                policies=claims,
                 origin=f"Service {service.key[0]}/{service.key[1]}",
                 findings=tuple(findings) if is_default else (),
             )
@@ -137,8 +144,8 @@ def _origin(each: Slice, pod: str, node: str) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _mark(service: Service, slices: Sequence[Slice]) -> str:
-    marks = [service.mark, *(f"{each.key[1]}@{each.mark}" for each in slices)]
+def _mark(service: Service, slices: Sequence[Slice], policies: Sequence[Policy]) -> str:
+    marks = [service.mark, *(f"{each.key[1]}@{each.mark}" for each in slices), *marks_of(policies)]
     return hashlib.blake2s("\n".join(marks).encode(), digest_size=8).hexdigest()
 
 
