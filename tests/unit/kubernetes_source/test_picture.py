@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from lbcontrol.sources.kubernetes.objects import Service
 from lbcontrol.sources.kubernetes.options import Choice, KubernetesOptions
-from lbcontrol.sources.kubernetes.picture import Picture
+from lbcontrol.sources.kubernetes.picture import BIG, Picture
 from tests.support.kube_objects import at, service, slice_
 
 OPTIONS = KubernetesOptions()
@@ -93,6 +93,15 @@ def test_few_are_told_at_once() -> None:
     """The rest waits for the next call."""
     made = picture(*(service(f"s{n}", enabled="true") for n in range(5)))
     assert [len(made.take(2).changed) for _ in range(3)] == [2, 2, 1]
+    assert not made.is_stirred
+
+
+def test_big_services_are_told_one_by_one() -> None:
+    """Thousands of endpoints are made into snapshots in pieces between which others run."""
+    made = picture(*(service(f"s{n}", enabled="true") for n in range(3)))
+    for n in range(3):
+        made.put_slice(slice_(f"s{n}", *(at(f"10.{n}.{i // 250}.{i % 250 + 1}") for i in range(BIG)), of=f"s{n}"))
+    assert [len(made.take(MOST).changed) for _ in range(3)] == [1, 1, 1]
     assert not made.is_stirred
 
 
