@@ -6,6 +6,7 @@ out and said in a finding; nothing here raises.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 """Label of an EndpointSlice that names its Service (KEP-752)."""
 ENABLED = "lbcontrol.io/enabled"
 PORT = "lbcontrol.io/port"
+KEPT = 16_384
+"""Addresses whose canonical form is remembered: an EndpointSlice that changes says all that did not change again."""
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -138,10 +141,17 @@ def _endpoints(item: Json) -> Iterator[SliceEndpoint]:
 
 def _host(endpoint: Json) -> str:
     """Return the first address: all of them reach the same endpoint (discovery/v1, Endpoint.addresses)."""
-    addresses: Sequence[Any] = endpoint.get("addresses") or []
+    addresses: Sequence[Any] = endpoint.get("addresses") or [""]
+    first = addresses[0]
+    return _canonical(first) if isinstance(first, str) else ""
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _canonical(text: str) -> str:
+    """Return an IP address as it is written canonically; empty for what is none, or good on one link alone."""
     try:
-        address = ipaddress.ip_address(addresses[0])
-    except (IndexError, ValueError):
+        address = ipaddress.ip_address(text)
+    except ValueError:
         return ""
     return "" if getattr(address, "scope_id", None) else str(address)
 

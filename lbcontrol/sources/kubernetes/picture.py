@@ -52,6 +52,8 @@ class Picture:
         """Know nothing."""
         self.is_whole = False
         """True once everything was listed; nothing may be taken before."""
+        self.may_be_partial = False
+        """True when endpoints that left a slice since the last ``take`` may come back in another one at once."""
         self.policies = PolicyBook()
         """Change it by ``put_policy`` and ``drop_policy`` alone."""
         self._source = source
@@ -83,7 +85,10 @@ class Picture:
         if self._owner.get(each.key, owner) != owner:
             self.drop_slice(each.key)
         self._owner[each.key] = owner
-        self._known.setdefault(owner, _Known()).slices[each.key] = each
+        slices = self._known.setdefault(owner, _Known()).slices
+        before, slices[each.key] = slices.get(each.key), each
+        shrinks = before is not None and len(each.endpoints) < len(before.endpoints)
+        self.may_be_partial = self.may_be_partial or shrinks or len(slices) > 1
         self._touch(owner)
 
     def drop_slice(self, key: Key) -> None:
@@ -91,6 +96,7 @@ class Picture:
         owner = self._owner.pop(key, None)
         if owner is not None:
             del self._known[owner].slices[key]
+            self.may_be_partial = True
             self._touch(owner)
 
     def put_policy(self, policy: Policy) -> None:
@@ -119,6 +125,7 @@ class Picture:
         changed: list[ServiceSnapshot] = []
         removed: list[str] = []
         endpoints = 0
+        self.may_be_partial = False
         for key in list(itertools.islice(self._touched, most)):
             del self._touched[key]
             before, after = self._told.pop(key, {}), self._made(key)

@@ -28,7 +28,7 @@ from lbcontrol.sources.kubernetes.reporting import Reporting
 from lbcontrol.sources.kubernetes.status import InForce
 
 GATHER = 0.01
-"""Seconds for which changes are gathered into one update: a rollout touches several objects at once."""
+"""Seconds for which changes are gathered into one update in a burst, or while endpoints may be between two slices."""
 PROBE = 5.0
 """Seconds between two questions for a sign of life."""
 PROBED = "/livez"
@@ -176,13 +176,20 @@ class Session:
         self.moved()
 
     async def tell(self) -> None:
-        """Tell the sink what changes, until cancelled."""
+        """Tell the sink what changes, until cancelled.
+
+        A change after quiet is told at once, unless endpoints may be on their way from one slice to another.
+        """
+        ready_at = self._scheduler.now()
         while True:
             await self._stirred.wait()
-            await sleep(GATHER, self._scheduler)
+            rest = GATHER if self._picture.may_be_partial else ready_at - self._scheduler.now()
+            if rest > 0.0:
+                await sleep(rest, self._scheduler)
             self._stirred.clear()
             if self._picture.is_whole:
                 await self._tell_all()
+                ready_at = self._scheduler.now() + GATHER
 
     async def _tell_all(self) -> None:
         done = not self._missing

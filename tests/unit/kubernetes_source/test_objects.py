@@ -66,6 +66,8 @@ def test_ipv6_is_canonical() -> None:
         {"endpoints": None},
         {"endpoints": [{"addresses": [], "conditions": {}}]},
         {"endpoints": [{"addresses": ["not-an-address"]}]},
+        {"endpoints": [{"addresses": [5]}]},
+        {"endpoints": [{"addresses": [["10.0.0.1"]]}]},
         {"endpoints": [{"addresses": ["fe80::1%eth0"]}]},
         {"endpoints": [{}]},
         {"endpoints": [at("10.0.0.1")], "addressType": "FQDN"},
