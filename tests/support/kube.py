@@ -122,13 +122,13 @@ class Kube:
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=text)
 
     def used(self, user: str) -> set[tuple[str, str, str]]:
-        """Return what a user asked for and was given so far: API group, resource with subresource, verb."""
+        """Return what a user asked for and might do so far: API group, resource with subresource, verb."""
         found = set()
         for line in (self._home / "audit.log").read_text().splitlines():
             entry = json.loads(line)
             of = entry.get("objectRef")
-            code = entry.get("responseStatus", {}).get("code", 500)  # A stage before the answer has none.
-            if of and entry["user"]["username"] == user and code < 400:
+            code = entry.get("responseStatus", {}).get("code", 403)  # A stage before the answer has none.
+            if of and entry["user"]["username"] == user and code not in (401, 403):
                 resource = "/".join(filter(None, (of["resource"], of.get("subresource"))))
                 found.add((of.get("apiGroup", ""), resource, entry["verb"]))
         return found
