@@ -17,7 +17,7 @@ from tests.support.kube import Kube
 from tests.support.service_policies import COLLECTION
 from tests.support.sinks import RecordingSink
 
-SECONDS = 45.0
+SECONDS = 90.0
 Rows = dict[str, tuple[str, str, str]]
 """Service to the statuses of Accepted and Programmed, and the reason of the first that does not hold."""
 

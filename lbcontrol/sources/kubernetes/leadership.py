@@ -40,8 +40,8 @@ class Leases(Protocol):
         """Return it; missing when there is none."""
         ...
 
-    async def write_lease(self, lease: Json) -> Ending:
-        """Create or replace it; a conflict when another replica was faster."""
+    async def write_lease(self, lease: Json) -> Answer:
+        """Create or replace it; returns it as it is then, or a conflict when another replica was faster."""
         ...
 
 
@@ -60,6 +60,8 @@ class Leadership:
         self._supervisor = Supervisor(metrics, scheduler)
         self._state = LeaseState(identity)
         self._was_held = False
+        self._written: Json | None = None
+        """The Lease as it was after our last write: to renew it needs no look, because a conflict tells."""
         self.gained: Callable[[], None] = lambda: None
         """Called when this replica has become the one that writes."""
 
@@ -84,15 +86,17 @@ class Leadership:
             await self._supervisor.attempt_async("source", self._release())
 
     async def _turn(self, endings: list[Ending]) -> None:
-        """Look and move once; a second time after a conflict, which two sources of one process can have."""
+        """Look and move; again when the Lease is another, or gone: two sources of one process renew it in turn."""
         for _ in range(2):
             ending = await self._move()
             endings.append(ending)
-            if ending is not Ending.CONFLICT:
+            if ending not in (Ending.CONFLICT, Ending.MISSING):
                 return
 
     async def _move(self) -> Ending:
-        answer = await self._leases.read_lease(self._key)
+        """Look, unless what was written last is known and may still be there; then write."""
+        answer = Answer(Ending.OK, self._written) if self._written else await self._leases.read_lease(self._key)
+        self._written = None
         if answer.ending not in (Ending.OK, Ending.MISSING):
             return answer.ending
         lease = answer.body if answer.ending is Ending.OK else None
@@ -101,13 +105,15 @@ class Leadership:
             return Ending.OK
         sent_at, identity = self._scheduler.now(), self._state.identity
         wall = self._scheduler.wall()
-        ending = await self._leases.write_lease(
+        answer = await self._leases.write_lease(
             renewed(lease, name=self._key[1], namespace=self._key[0], identity=identity, wall=wall)
         )
-        self._state = wrote(self._state, sent_at=sent_at, succeeded=ending is Ending.OK)
-        if ending is Ending.CONFLICT:
+        self._state = wrote(self._state, sent_at=sent_at, succeeded=answer.ending is Ending.OK)
+        if answer.ending is Ending.OK:
+            self._written = answer.body
+        elif answer.ending is Ending.CONFLICT:
             self._state = lost(self._state)
-        return ending
+        return answer.ending
 
     async def _release(self) -> None:
         """Let the next replica have it at once; an API server that does not answer must not hold up the end."""

@@ -261,6 +261,6 @@ def unread_policies(cause: Finding) -> Finding:
     return Finding(
         "LB240", "ServicePolicies are not read", at=cause.at, why=cause.why,
         effect="Services are balanced without the policies that were not read before; tried again within 30 s",
-        do="kubectl apply -f deploy/kubernetes/crd, and give the service account list and watch on servicepolicies",
+        do="kubectl apply -k deploy/kubernetes/crd, and give the service account list and watch on servicepolicies",
         severity=Severity.WARNING,
     )  # fmt: skip

@@ -95,13 +95,14 @@ class Writes:
         """Return the Lease; missing when there is none."""
         return await self._send(LEASE, "GET", f"{_leases(key[0])}/{key[1]}", expected=(Ending.MISSING,))
 
-    async def write_lease(self, lease: Json) -> Ending:
-        """Create or replace the Lease; a conflict when another replica was faster."""
+    async def write_lease(self, lease: Json) -> Answer:
+        """Create or replace the Lease; returns it as it is then, or a conflict when another replica was faster."""
         meta = lease["metadata"]
-        path, method = _leases(str(meta["namespace"])), "POST"
-        if meta.get("resourceVersion"):
-            path, method = f"{path}/{meta['name']}", "PUT"
-        return (await self._send(LEASE, method, path, body=lease, expected=(Ending.CONFLICT,))).ending
+        path = _leases(str(meta["namespace"]))
+        if not meta.get("resourceVersion"):
+            return await self._send(LEASE, "POST", path, body=lease, expected=(Ending.CONFLICT,))
+        expected = (Ending.CONFLICT, Ending.MISSING)
+        return await self._send(LEASE, "PUT", f"{path}/{meta['name']}", body=lease, expected=expected)
 
     async def _send(
         self, kind: str, method: str, path: str, *, body: object = None, expected: Sequence[Ending] = ()

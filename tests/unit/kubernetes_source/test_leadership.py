@@ -39,14 +39,18 @@ class Server:
             return Answer(self.failing, {})
         return Answer(Ending.OK, dict(self.lease)) if self.lease else Answer(Ending.MISSING, {})
 
-    async def write_lease(self, lease: Json) -> Ending:
+    async def write_lease(self, lease: Json) -> Answer:
         """Take it when it knows the newest version."""
-        if lease["metadata"].get("resourceVersion") != (
-            self.lease["metadata"]["resourceVersion"] if self.lease else None
-        ):
-            return Ending.CONFLICT
+        known = self.lease["metadata"]["resourceVersion"] if self.lease else None
+        if known is None and lease["metadata"].get("resourceVersion"):
+            return Answer(Ending.MISSING, {})
+        if lease["metadata"].get("resourceVersion") != known:
+            return Answer(Ending.CONFLICT, {})
+        if self.failing:
+            return Answer(self.failing, {})
         self.put(lease)
-        return Ending.OK
+        assert self.lease is not None
+        return Answer(Ending.OK, dict(self.lease))
 
     def put(self, lease: Json) -> None:
         """Change it."""
@@ -121,6 +125,7 @@ async def test_first_one_holds_it_until_it_ends_and_the_next_follows() -> None:
         await passing(clock, 30.0)
         assert (first.holds(), second.holds()) == (True, False)
         assert (first.gains, second.gains, first.shown, server.holder) == (1, 0, 1.0, "a")
+        assert server.version >= 9
     assert (first.holds(), first.shown) == (False, 0.0)
     await passing(clock, 2 * RENEW)
     assert (second.holds(), second.gains, server.holder) == (True, 1, "b")
@@ -158,6 +163,17 @@ async def test_lease_taken_by_another_is_lost_at_the_next_look() -> None:
         await passing(clock, DURATION + RENEW)
         assert replica.holds()
         assert replica.gains == 2
+
+
+async def test_lease_that_was_deleted_is_made_again() -> None:
+    """By its holder, in the same turn."""
+    server, clock = Server(), FakeClock()
+    replica = Replica(server, "a", clock)
+    async with running(replica):
+        server.lease = None
+        await passing(clock, RENEW + 1.0)
+        assert server.holder == "a"
+        assert replica.holds()
 
 
 async def test_two_sources_of_one_process_hold_it_together() -> None:

@@ -37,7 +37,8 @@ class Requests:
             if method == "GET":
                 return (200, json.dumps(self.lease)) if self.lease else (404, "{}")
             self.lease = {**body, "metadata": {**body["metadata"], "resourceVersion": "1"}}
-        elif merge:
+            return 200, json.dumps(self.lease)
+        if merge:
             conditions = body["status"]["ancestors"][0]["conditions"]
             self.patched.append([each["reason"] for each in conditions])
         return 200, "{}"
