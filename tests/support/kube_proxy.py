@@ -39,13 +39,13 @@ class KubeProxy:
         self.delay = 0.0
         """Seconds to wait for every ``PIECE`` bytes of an answer."""
         self.empty_lists = 0
-        """So many lists are answered with nothing, whole and of an old version."""
+        """So many lists of EndpointSlices are answered with nothing, whole and of an old version."""
         self.gone = ""
-        """How the next watch is told that its version is not kept: by ``status``, or by an ``event``."""
+        """How the next watch of EndpointSlices hears that its version is gone: by ``status``, or by an ``event``."""
         self.cuts = 0
         """So many lines of watches are cut in their midst."""
         self.asked: Counter[str] = Counter()
-        """Lists (each page) and watches so far."""
+        """Lists (each page) and watches of EndpointSlices so far."""
         self._kube, self._home, self._port = kube, home, free_port()
         self._open: dict[asyncio.Task[Any], asyncio.Transport] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -99,7 +99,14 @@ class KubeProxy:
         async with aiohttp.ClientSession(self._kube.url, connector=connector, read_bufsize=2**21) as session:
 
             async def answer(request: web.BaseRequest) -> web.StreamResponse:
-                return await self._answer(request, session)
+                task = asyncio.current_task()
+                assert task is not None
+                assert request.transport is not None
+                self._open[task] = request.transport
+                try:
+                    return await self._answer(request, session)
+                finally:
+                    del self._open[task]
 
             runner = web.ServerRunner(web.Server(answer), shutdown_timeout=0.0)
             await runner.setup()
@@ -113,7 +120,7 @@ class KubeProxy:
 
     async def _answer(self, request: Any, session: aiohttp.ClientSession) -> web.StreamResponse:
         is_watch = "watch" in request.query
-        self.asked["watch" if is_watch else "list"] += not request.path.endswith("/livez")
+        self.asked["watch" if is_watch else "list"] += request.path.endswith("/endpointslices")
         if self.is_down:
             request.transport.abort()
             return web.Response(status=502)
@@ -130,7 +137,9 @@ class KubeProxy:
     def _faulty(self, request: Any, *, is_watch: bool) -> web.Response | None:
         if self.refusal:
             return web.json_response({"message": "not now"}, status=self.refusal)
-        if not is_watch and self.empty_lists and request.path.endswith("endpointslices"):
+        if not request.path.endswith("/endpointslices"):
+            return None
+        if not is_watch and self.empty_lists:
             self.empty_lists -= 1
             return web.json_response(_EMPTY)
         if is_watch and self.gone:
@@ -143,15 +152,11 @@ class KubeProxy:
         answer = web.StreamResponse(status=real.status, headers={"Content-Type": real.headers["Content-Type"]})
         answer.enable_chunked_encoding()
         await answer.prepare(request)
-        task = asyncio.current_task()
-        assert task is not None
-        self._open[task] = request.transport
         try:
             async for piece in pieces:
                 await answer.write(piece)
             await answer.write_eof()
         finally:
-            del self._open[task]
             if real.connection is not None:  # Broken off; in TLS a close would wait for the other side's.
                 real.connection.transport.abort()
         return answer
