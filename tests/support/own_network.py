@@ -27,7 +27,7 @@ def is_inside() -> bool:
 
 def run_inside(test: str, *, root: Path) -> None:
     """Run one test by its node id, from the root of the tests; fails or skips as it does."""
-    entry = str(component("netns"))
+    entry = str(component("netns", is_right=True))
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         options = ["-s", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]

@@ -41,9 +41,14 @@ def need(tool: str) -> str:
     return path
 
 
-def component(name: str) -> Path:
-    """Return the program that tests/components/``name`` installs (cached between runs), or end the test as not run."""
+def component(name: str, *, is_right: bool = False) -> Path:
+    """Return the program that tests/components/``name`` installs (cached between runs), or end the test as not run.
+
+    What needs a right of the machine, which no script of ours can install, is skipped without it wherever it runs.
+    """
     code, out, err = _installed(name)
+    if code == MISSING and is_right:
+        pytest.skip(NOT_RUN + err.strip().removeprefix(NOT_RUN))
     if code == MISSING:
         not_run(err.strip().removeprefix(NOT_RUN))
     if code != 0:
