@@ -70,17 +70,26 @@ def _of_clients(engine: Engine, clients: Sequence[ClientView]) -> Iterator[Probl
             if subscription.rejection is not None:
                 rejections.setdefault(group, subscription.rejection)
                 rejecting[group] += 1
-            if not client.profile.locality.has_zone and _prefers_zone(engine, subscription.service):
+            if not client.profile.locality.has_zone:
                 placeless[group] += 1
     for group, finding in rejections.items():
         yield ProblemView(_counted(finding, rejecting[group]), f"service {group[0]}")
+    zoned = {service: _zones_of(engine, service) for service, _ in placeless}  # Once for a service, not for a client.
     for (service, kind), count in placeless.items():
-        yield ProblemView(_without_zone(service, kind, count=count), f"service {service}")
+        if zoned[service]:
+            yield ProblemView(_without_zone(service, kind, count=count, zoned=zoned[service]), f"service {service}")
 
 
-def _prefers_zone(engine: Engine, service: str) -> bool:
+def _zones_of(engine: Engine, service: str) -> str:
+    """Return why it matters where a client of a service runs; "" when it does not."""
     case = engine.case(service)
-    return case is not None and case.decision.policy.prefer_zone
+    if case is None:
+        return ""
+    if case.decision.policy.prefer_zone:
+        return "prefers the client's zone"
+    places = (endpoint.locality for snapshot in case.snapshots for endpoint in snapshot.endpoints)
+    zones = {(place.region, place.zone) for place in places if place.has_zone}
+    return f"has endpoints in {len(zones)} zones" if len(zones) > 1 else ""
 
 
 def _counted(finding: Finding, count: int) -> Finding:
@@ -90,11 +99,11 @@ def _counted(finding: Finding, count: int) -> Finding:
     return dataclasses.replace(finding, what=f"{finding.what}, and {count - 1} more clients of that kind")
 
 
-def _without_zone(service: str, kind: str, *, count: int) -> Finding:
+def _without_zone(service: str, kind: str, *, count: int, zoned: str) -> Finding:
     who = f"{count} {kind} client does not say its" if count == 1 else f"{count} {kind} clients do not say their"
     return Finding(
         "LB314",
-        f'{who} zone, though "{service}" prefers the client\'s zone',
+        f'{who} zone, though "{service}" {zoned}',
         why="node.locality is empty in the client's bootstrap",
         effect="it is sent to all zones alike",
         do="lbcontrol bootstrap --zone ZONE",

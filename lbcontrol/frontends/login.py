@@ -233,6 +233,13 @@ class LoginStream:
             self._outlet.end(EXPIRED)
 
     async def _ask(self, token: str, peer: Peer, metadata: Metadata, *, outlet: Outlet) -> None:
+        work = self._judge(token, peer, metadata, outlet=outlet)
+        await self._logins.supervisor.attempt_async("transport", work)
+        if self._task is not None:  # It raised what nobody expected: no stream is held for ever.
+            self._task = None
+            outlet.end(INTERNAL)
+
+    async def _judge(self, token: str, peer: Peer, metadata: Metadata, *, outlet: Outlet) -> None:
         try:
             session = await self._logins.tokens.identify(token, peer.host)
         except LbControlError as error:
@@ -248,6 +255,6 @@ class LoginStream:
     def _begin(self, peer: Peer, metadata: Metadata, outlet: Outlet, *, session: Session | None) -> bool:
         self._is_open = True
         self._handler.opened(_proved(peer, session), _without(metadata), outlet)
-        if session is not None:
+        if session is not None and self._is_open:  # A handler may end its stream at once.
             self._logins.begun(self, session)
         return True

@@ -39,6 +39,8 @@ MOST_KEPT = 20_000
 MOST_BYTES = 8_192
 """Longest token."""
 FOR_EVER = float("inf")
+LATEST = 2**53
+"""Unix seconds: a later end, or NaN, is none. What is too big for a float would raise."""
 _log = structlog.get_logger("lbcontrol.tokens")
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=")
 """Of a bearer token (RFC 6750 section 2.1)."""
@@ -146,7 +148,7 @@ class Tokens:
             return FOR_EVER
         if ends_at <= self._scheduler.wall():
             raise self._denied("it has expired")
-        return float(ends_at)
+        return float(ends_at) if ends_at < LATEST else FOR_EVER
 
     async def _ask(self, key: bytes, token: str, *, host: str, ends_at: float) -> Session | None:
         task = self._asked.get(key)

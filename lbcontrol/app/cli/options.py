@@ -262,6 +262,9 @@ class Bootstrap(Proved):
     namespace: Annotated[
         str, typer.Option("--namespace", help="Where the client's bare names are looked for first.")
     ] = ""
+    token_file: Annotated[
+        str, typer.Option("--token-file", metavar="FILE", help="The client's token for this server; needs TLS.")
+    ] = ""
     node_id: Annotated[
         str, typer.Option("--node-id", help="Name of the client.", show_default="host name and a random end")
     ] = ""

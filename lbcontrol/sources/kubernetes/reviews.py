@@ -58,7 +58,9 @@ class TokenReviews:
         try:
             status = json.loads(text).get("status") or {}
             user = status.get("user") or {}
-            good = status.get("authenticated") is True and self.audience in (status.get("audiences") or ())
+            audiences = status.get("audiences")
+            is_ours = isinstance(audiences, list) and self.audience in audiences  # A text could contain it by chance.
+            good = status.get("authenticated") is True and is_ours
             name = user.get("username")
         except (ValueError, AttributeError, TypeError) as error:
             raise SourceUnavailableError(Finding("LB521", "the API server's answer is no TokenReview")) from error

@@ -14,6 +14,8 @@ MOST_BYTES = 2_048
 """Longest name: that of a SPIFFE id (SPIFFE-ID section 2.3)."""
 MOST_VOUCHED = 20_480
 """Certificates kept in mind for TLS 1.2 sessions that are resumed; OpenSSL itself would keep as many sessions."""
+KUBERNETES = "system:"
+"""What names in Kubernetes' tokens begin with; a URI could, too, and would be taken for a service account."""
 ANYBODY = Identity()
 
 
@@ -74,6 +76,10 @@ def name_of(names: Sequence[tuple[str, str]]) -> str:
     name = found[0]
     if not name or len(name.encode()) > MOST_BYTES or not name.isprintable() or " " in name:
         raise NoIdentityError("the name in the certificate is empty, too long or not printable")
+    if name.lower().startswith(KUBERNETES):
+        raise NoIdentityError(
+            f"names that begin with {KUBERNETES} are proved by tokens of Kubernetes, not by certificates"
+        )
     return name
 
 

@@ -186,6 +186,16 @@ async def test_problems_of_policies_are_told_with_the_service(world: World) -> N
     assert found.finding.what.startswith("2 grpc-go clients do not say their zone")
 
 
+async def test_client_without_a_zone_is_told_where_endpoints_have_several(world: World) -> None:
+    """Also where no policy prefers one: nobody could; with endpoints in one zone there is nothing to choose."""
+    world.connect("lost", "greeter", "nobody's")
+    world.fed.feed(updated(snapshot([endpoint(1, zone="a"), endpoint(2, zone="a"), endpoint(3)])))
+    assert "LB314" not in await world.codes()
+    world.fed.feed(updated(snapshot([endpoint(1, zone="a"), endpoint(2, zone="b")])))
+    (found,) = (each for each in await world.operations.problems() if each.finding.code == "LB314")
+    assert found.finding.what == '1 grpc-go client does not say its zone, though "greeter" has endpoints in 2 zones'
+
+
 async def test_rejections_of_one_kind_are_one_problem(world: World) -> None:
     """A thousand clients that reject the same are one line with a number."""
     rejection = Finding("LB301", "grpc-go rejected it")

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lbcontrol.frontends.login import SWEEP_SECONDS, Logins, as_local, with_login
+from lbcontrol.frontends.login import SWEEP_SECONDS, Logins, as_local, bearer_of, with_login
 from lbcontrol.model.clients import Identity, Peer
+from lbcontrol.model.errors import AuthenticationError
 from lbcontrol.runtime.clock import FakeClock
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Metadata, Method, Outlet, StatusCode, StatusError, StreamHandler
@@ -235,3 +238,40 @@ async def test_operators_of_this_machine_have_a_name(peer: Peer, identity: Ident
     made.received(b"m")
     await unary.unary(b"r", peer, {})
     assert (handler.told, seen) == ([(identity, {}), b"m"], [identity])
+
+
+async def test_stream_whose_login_fails_in_an_unknown_way_is_ended(world: World) -> None:
+    """It is not held for ever."""
+    world.reviews.answer = RuntimeError("nobody expected this")
+    world.stream(jwt(aud=["lb"]))
+    await turn()
+    assert ended(world) == (StatusCode.INTERNAL, "internal error")
+
+
+async def test_stream_that_its_handler_ends_at_once_is_not_kept_until_its_token_ends(world: World) -> None:
+    """Reflection does so with whoever may not inspect; a caller must not fill memory with such streams."""
+
+    class Short(Handler):
+        def opened(self, peer: Peer, metadata: Metadata, outlet: Outlet) -> None:
+            del peer, metadata, outlet
+            made[0].closed("ended")
+
+    world.handler = Short()
+    (method,) = with_login([Method("/a/B", stream=lambda: world.handler)], world.logins)
+    assert method.stream is not None
+    made = [method.stream()]
+    token = jwt(aud=["lb"], exp=world.clock.wall() + 60)
+    made[0].opened(PEER, {"authorization": f"Bearer {token}"}, world.outlet)
+    await turn()
+    assert (world.handler.told, world.logins._ends) == (["closed ended"], {})
+
+
+@given(st.text(max_size=20) | st.binary(max_size=20) | st.sampled_from(["bearer ", "BEARER x", "Bearer  y "]))
+def test_whatever_stands_in_the_header_is_a_token_or_refused(word: str | bytes) -> None:
+    """No other exception leaves."""
+    try:
+        token = bearer_of({"authorization": word})
+    except AuthenticationError:
+        assert not isinstance(word, str) or not word.lower().startswith("bearer ")
+    else:
+        assert token == str(word)[7:].strip()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lbcontrol.model.clients import Identity
 from lbcontrol.model.errors import AuthenticationError, LimitExceededError, SourceUnavailableError
@@ -188,3 +191,35 @@ async def test_what_is_kept_is_bounded(world: World, monkeypatch: pytest.MonkeyP
     for number in range(25):
         await world.tokens.identify(f"t{number}", "h")
     assert [number for number in range(25) if world.tokens.known(f"t{number}")] == list(range(15, 25))
+
+
+@pytest.mark.parametrize("end", ["1" + "0" * 400, "1e999", "NaN", "-1e999", "9" * 5_000])
+async def test_end_that_no_clock_reaches_is_no_fault_of_ours(world: World, end: str) -> None:
+    """Strangers may claim it: the token is asked about or refused, and a number too big for a float does not raise."""
+    body = base64.urlsafe_b64encode(f'{{"aud": "lb", "exp": {end}}}'.encode()).decode().rstrip("=")
+    try:
+        session = await world.tokens.identify(f"e30.{body}.c2ln", "10.0.0.1")
+    except AuthenticationError:
+        assert world.reviews.asked == []
+    else:
+        assert session == Session(WEB)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(10**300, 10**400) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+BODIES = st.builds(lambda aud, exp: json.dumps({"aud": aud, "exp": exp}).encode(), JSON, JSON) | st.binary(max_size=64)
+
+
+@given(st.text(max_size=64) | BODIES.map(lambda raw: f"e30.{base64.urlsafe_b64encode(raw).decode().rstrip('=')}.x"))
+def test_whatever_is_sent_as_a_token_is_judged_or_refused(token: str) -> None:
+    """No other exception leaves: it would hold a stream for ever."""
+    made = World()
+
+    async def asked() -> None:
+        with contextlib.suppress(AuthenticationError):
+            assert (await made.tokens.identify(token, "10.0.0.1")).identity == WEB
+
+    asyncio.run(asked())

@@ -18,6 +18,8 @@ from lbcontrol.model.namespaces import KEY, is_namespace
 
 VARIABLE = "GRPC_XDS_BOOTSTRAP_CONFIG"
 """What every gRPC library reads the document from."""
+TOKENS = "GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS"
+"""What has to be true before the libraries send a token (gRFC A97); unset, they leave it out without a word."""
 HINTS = {
     Language.PYTHON: 'grpc.insecure_channel("xds:///SERVICE"); set the variable before the process starts',
     Language.GO: 'import _ "google.golang.org/grpc/xds" and dial "xds:///SERVICE"',
@@ -32,7 +34,7 @@ def bootstrap(options: Bootstrap) -> int:
     """Print the document, alone or as shell lines.
 
     Raises:
-        CommandError: Envoy's needs a service to route to, Node's can have no TLS (LB918).
+        CommandError: Envoy's needs a service to route to, Node's can have no TLS, a token needs it (LB918).
     """
     place = {"region": options.region, "zone": options.zone, "sub_zone": options.sub_zone}
     locality = {key: value for key, value in place.items() if value}
@@ -43,6 +45,7 @@ def bootstrap(options: Bootstrap) -> int:
         if not is_namespace(options.namespace):
             raise usage_error(f"--namespace {options.namespace} is no namespace", do="write a label like shop")
         node["metadata"] = {KEY: options.namespace}
+    proof = _proof(options)
     if options.language is Language.ENVOY:
         if not options.service:
             raise usage_error(
@@ -50,22 +53,37 @@ def bootstrap(options: Bootstrap) -> int:
             )
         print(json.dumps(envoy_document(options, node), indent=2))
         return Exit.DONE
-    proof = proof_of(options)
-    if proof is not None and options.language is Language.NODE:
-        do = "listen without TLS for it, on loopback or a network that keeps strangers out"
-        raise usage_error("grpc-js-xds has no channel credentials of type tls", do=do)
-    document = grpc_document(options.server, node, proof=proof)
+    document = grpc_document(options.server, node, proof=proof, token_file=options.token_file)
     if options.language is None:
         print(json.dumps(document, indent=2))
     else:
         text = json.dumps(document, separators=(",", ":"))
-        print(f"export {VARIABLE}={shlex.quote(text)}\n# {HINTS[options.language]}")
+        switch = f"export {TOKENS}=true\n" if options.token_file else ""
+        print(f"{switch}export {VARIABLE}={shlex.quote(text)}\n# {HINTS[options.language]}")
     return Exit.DONE
 
 
-def grpc_document(server: str, node: Mapping[str, object], *, proof: Proof | None = None) -> dict[str, object]:
-    """Return the bootstrap that gRPC libraries read (gRFC A27), with channel credentials for TLS (gRFC A65)."""
+def _proof(options: Bootstrap) -> Proof | None:
+    """Return the client's side of TLS, unless its language cannot do what was asked for."""
+    proof = proof_of(options)
+    if proof is not None and options.language is Language.NODE:
+        do = "listen without TLS for it, on loopback or a network that keeps strangers out"
+        raise usage_error("grpc-js-xds has no channel credentials of type tls", do=do)
+    if options.token_file and options.language is Language.ENVOY:
+        raise usage_error("Envoy sends no token from this bootstrap", do="give it a certificate: --tls-cert, --tls-key")
+    if options.token_file and proof is None:
+        raise usage_error("--token-file without TLS would show the token to the network", do="give --tls-ca, too")
+    return proof
+
+
+def grpc_document(
+    server: str, node: Mapping[str, object], *, proof: Proof | None = None, token_file: str = ""
+) -> dict[str, object]:
+    """Return the bootstrap that gRPC libraries read (gRFC A27), with TLS (gRFC A65) and a token (gRFC A97)."""
     authority = {"server_uri": server, "channel_creds": [credentials(proof)], "server_features": ["xds_v3"]}
+    if token_file:
+        config = {"jwt_token_file": absolute(token_file)}
+        authority["call_creds"] = [{"type": "jwt_token_file", "config": config}]
     return {"xds_servers": [authority], "node": node}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lbcontrol.app.cli import run
-from lbcontrol.app.cli.verbs.bootstrap import VARIABLE
+from lbcontrol.app.cli.verbs.bootstrap import TOKENS, VARIABLE
 
 WHERE = ("--region", "r1", "--zone", "a", "--sub-zone", "rack7", "--node-id", "x", "--server", "127.0.0.1:18000")
 
@@ -120,3 +120,20 @@ def test_envoy_checks_the_name_of_this_server(
     }
     assert common["alpn_protocols"] == ["h2"]
     assert "tls_certificates" not in common
+
+
+def test_token_file_becomes_call_credentials(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A whole path (gRFC A97), and in shell lines the switch without which libraries leave the token out."""
+    flags = ("--tls-ca", f"{tmp_path}/ca", "--token-file", f"{tmp_path}/token")
+    (server,) = json.loads(printed(capsys, *WHERE, *flags))["xds_servers"]
+    assert server["call_creds"] == [{"type": "jwt_token_file", "config": {"jwt_token_file": f"{tmp_path}/token"}}]
+    assert f"export {TOKENS}=true" in printed(capsys, "--language", "go", *flags).splitlines()
+
+
+@pytest.mark.parametrize("arguments", [(), ("greeter", "--language", "envoy", "--tls-ca", "/ca")])
+def test_token_file_without_tls_or_for_envoy_is_refused(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody shows a token to the network, or believes that one is sent where none is."""
+    assert run(["bootstrap", "--token-file", "/token", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("error LB918: ")

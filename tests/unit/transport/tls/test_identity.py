@@ -22,6 +22,7 @@ def test_uri_comes_before_dns() -> None:
         [("IP Address", "10.0.0.1")],
         [("URI", ID), ("URI", f"{ID}2")],
         [("URI", "")],
+        [("URI", "system:serviceaccount:shop:web")],
         [("DNS", "a\0b")],
         [("DNS", "a b")],
         [("URI", "spiffe://x/\x1b[31m")],
