@@ -11,6 +11,7 @@ from typing import Any
 from lbcontrol.frontends.xds.limits import XdsLimits, check_node
 from lbcontrol.model.clients import ClientProfile
 from lbcontrol.model.endpoints import Locality
+from lbcontrol.model.namespaces import KEY, is_namespace
 from lbcontrol.model.text import printable
 
 OURS = "lbcontrol."
@@ -36,14 +37,16 @@ def profile_of(node: Any, kind_of: Callable[[str], str], *, limits: XdsLimits) -
         return ClientProfile()
     check_node(node, limits)
     place = node.locality
+    metadata = {key: value.string_value for key, value in node.metadata.fields.items() if _is_ours(key, value)}
+    namespace = metadata.get(KEY, "")
     return ClientProfile(
         id=printable(node.id),
         kind=kind_of(node.user_agent_name) if node.user_agent_name else "unknown",
         version=sys.intern(printable(_version(node)[:_MOST_CHARACTERS])),
         locality=_locality(*(each[:_MOST_PLACE] for each in (place.region, place.zone, place.sub_zone))),
         features=frozenset(feature[:_MOST_CHARACTERS] for feature in node.client_features[:_MOST_FEATURES]) or _NONE,
-        metadata={key: value.string_value for key, value in node.metadata.fields.items() if _is_ours(key, value)}
-        or _NOTHING,
+        metadata=metadata or _NOTHING,
+        namespace=namespace if is_namespace(namespace) else "",
     )
 
 
