@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -24,7 +23,7 @@ _NONE: frozenset[str] = frozenset()
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 """No metadata: the same."""
 _PLACES = 1_024
-"""Localities kept, so that clients of one place share them."""
+"""Localities, and versions, kept so that clients that have the same share them."""
 
 
 def profile_of(node: Any, kind_of: Callable[[str], str], *, limits: XdsLimits) -> ClientProfile:
@@ -42,12 +41,17 @@ def profile_of(node: Any, kind_of: Callable[[str], str], *, limits: XdsLimits) -
     return ClientProfile(
         id=printable(node.id),
         kind=kind_of(node.user_agent_name) if node.user_agent_name else "unknown",
-        version=sys.intern(printable(_version(node)[:_MOST_CHARACTERS])),
+        version=_printable(_version(node)[:_MOST_CHARACTERS]),
         locality=_locality(*(each[:_MOST_PLACE] for each in (place.region, place.zone, place.sub_zone))),
         features=frozenset(feature[:_MOST_CHARACTERS] for feature in node.client_features[:_MOST_FEATURES]) or _NONE,
         metadata=metadata or _NOTHING,
         namespace=namespace if is_namespace(namespace) else "",
     )
+
+
+@lru_cache(_PLACES)
+def _printable(text: str) -> str:
+    return printable(text)  # Not ``sys.intern``: Python 3.12 keeps for ever what a client made up.
 
 
 @lru_cache(_PLACES)
