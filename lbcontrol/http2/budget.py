@@ -13,6 +13,7 @@ class Budget:
     __slots__ = (
         "_empty_most",
         "_glitches",
+        "_limits",
         "_most_glitches",
         "_pings",
         "_priorities",
@@ -26,14 +27,15 @@ class Budget:
 
     def __init__(self, limits: Limits) -> None:
         """Begin with full budgets."""
-        self._resets = Bucket(limits.resets)
-        self._settings = Bucket(limits.settings)
-        self._pings = Bucket(limits.pings)
+        self._limits = limits
+        self._resets: Bucket | None = None  # This and the next three: full until first used, and made then.
+        self._settings: Bucket | None = None
+        self._pings: Bucket | None = None
+        self._small: Bucket | None = None
         self._priorities = limits.priorities
         self._glitches = self._most_glitches = limits.glitches
         self._updates = limits.window_updates
         self._empty_most = limits.empty_data
-        self._small = Bucket(limits.small_data)
         self.empty = 0
         """Empty DATA frames in a row."""
         self.frames = 0
@@ -44,18 +46,21 @@ class Budget:
 
     def reset(self, now: float) -> None:
         """The peer reset a stream, or made us reset one."""
-        if not self._resets.take(now):
+        bucket = self._resets = self._resets or Bucket(self._limits.resets)
+        if not bucket.take(now):
             raise _calm("resets")
 
     def settings(self, now: float) -> None:
         """The peer changed settings."""
-        if not self._settings.take(now):
+        bucket = self._settings = self._settings or Bucket(self._limits.settings)
+        if not bucket.take(now):
             raise _calm("settings")
 
     def ping(self, now: float) -> None:
         """The peer wants an answer to a PING."""
         self._widen()
-        if not self._pings.take(now):
+        bucket = self._pings = self._pings or Bucket(self._limits.pings)
+        if not bucket.take(now):
             raise _calm("too_many_pings")
 
     def priority(self) -> None:
@@ -89,11 +94,13 @@ class Budget:
 
     def small_data(self, now: float) -> None:
         """The peer sent a DATA frame that brought its message on by a few bytes only."""
-        if not self._small.take(now):
+        bucket = self._small = self._small or Bucket(self._limits.small_data)
+        if not bucket.take(now):
             raise _calm("small_data")
 
     def _widen(self) -> None:
-        self._pings.add(self.frames)
+        if self._pings is not None:  # Else it is full.
+            self._pings.add(self.frames)
         self._updates += 10 * self.frames
         self.frames = 0
 

@@ -22,7 +22,7 @@ from lbcontrol.http2.events import (
     Refused,
     without_stillborn,
 )
-from lbcontrol.http2.fields import Blocks, Fields, FirstBlocks, check_request, content_length
+from lbcontrol.http2.fields import Blocks, Fields, FirstBlocks, content_length
 from lbcontrol.http2.frames import (
     ACK,
     END_HEADERS,
@@ -395,7 +395,7 @@ class Connection:
         if self._leaving or len(self.streams) >= self._limits.streams:
             raise StreamFaultError(number, Code.REFUSED_STREAM, reason="streams_per_connection")
         if fields is not self._judged:  # Equal blocks are one list.
-            check_request(number, fields)
+            self._blocks.check(number, fields)
             self._judged = fields
         expected = content_length(number, fields)
         stream = Stream(

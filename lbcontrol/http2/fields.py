@@ -39,11 +39,13 @@ class FirstBlocks:
     Bounds: ``FIRST_BLOCKS`` blocks of ``FIRST_BYTES``; the oldest goes first.
     """
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_kept", "sound")
 
     def __init__(self) -> None:
         """Begin empty."""
         self._kept: dict[bytes, tuple[bytes, Fields]] = {}
+        self.sound: Fields | None = None
+        """The fields that were found to be a request last, by whichever connection."""
 
     def known(self, block: bytes) -> tuple[bytes, Fields] | None:
         """Return the block as it is kept, and its fields, which nobody may change."""
@@ -55,6 +57,11 @@ class FirstBlocks:
             if len(self._kept) >= FIRST_BLOCKS:
                 del self._kept[next(iter(self._kept))]
             self._kept[block] = (block, fields)
+
+
+_Last = tuple[bytes, _Table, Fields]
+_NO_BLOCK: _Last = (b"", (0, None), [])
+"""Before the first block; one for all connections, and nobody changes it."""
 
 
 class Blocks:
@@ -73,7 +80,7 @@ class Blocks:
         self._first = b""
         """A block whose fields are known and which the decoder has not seen."""
         self._limits = limits
-        self._last: tuple[bytes, _Table, Fields] = (b"", (0, None), [])
+        self._last = _NO_BLOCK
         """The last block that left the table as it was, with what it says: peers repeat themselves, and floods do."""
         self._shared = shared or FirstBlocks()
 
@@ -97,6 +104,16 @@ class Blocks:
         fields = self._repeated(decoder, block)
         self._shared.keep(block, fields)
         return fields
+
+    def check(self, stream: int, fields: Fields) -> None:
+        """Refuse fields that are no request; those found to be one last, which equal blocks share, are not judged anew.
+
+        Raises:
+            StreamFaultError: they are malformed (RFC 9113 section 8.1.1).
+        """
+        if fields is not self._shared.sound:
+            check_request(stream, fields)
+            self._shared.sound = fields
 
     def _repeated(self, decoder: Decoder, block: bytes) -> Fields:
         """Decode, unless it is the last block once more and that left the table as it was."""

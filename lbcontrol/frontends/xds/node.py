@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from lbcontrol.frontends.xds.limits import XdsLimits, check_node
@@ -18,6 +20,10 @@ _MOST_CHARACTERS = 64
 _MOST_PLACE = 128
 _NONE: frozenset[str] = frozenset()
 """No features: one object for all clients that name none."""
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+"""No metadata: the same."""
+_PLACES = 1_024
+"""Localities, and versions, kept so that clients that have the same share them."""
 
 
 def profile_of(node: Any, kind_of: Callable[[str], str], *, limits: XdsLimits) -> ClientProfile:
@@ -35,12 +41,22 @@ def profile_of(node: Any, kind_of: Callable[[str], str], *, limits: XdsLimits) -
     return ClientProfile(
         id=printable(node.id),
         kind=kind_of(node.user_agent_name) if node.user_agent_name else "unknown",
-        version=printable(_version(node)[:_MOST_CHARACTERS]),
-        locality=Locality(*(printable(each[:_MOST_PLACE]) for each in (place.region, place.zone, place.sub_zone))),
+        version=_printable(_version(node)[:_MOST_CHARACTERS]),
+        locality=_locality(*(each[:_MOST_PLACE] for each in (place.region, place.zone, place.sub_zone))),
         features=frozenset(feature[:_MOST_CHARACTERS] for feature in node.client_features[:_MOST_FEATURES]) or _NONE,
-        metadata=metadata,
+        metadata=metadata or _NOTHING,
         namespace=namespace if is_namespace(namespace) else "",
     )
+
+
+@lru_cache(_PLACES)
+def _printable(text: str) -> str:
+    return printable(text)  # Not ``sys.intern``: Python 3.12 keeps for ever what a client made up.
+
+
+@lru_cache(_PLACES)
+def _locality(region: str, zone: str, sub_zone: str) -> Locality:
+    return Locality(printable(region), printable(zone), printable(sub_zone))
 
 
 def _version(node: Any) -> str:

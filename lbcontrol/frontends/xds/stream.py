@@ -140,7 +140,8 @@ class AdsStream:
         self._quiet = False
         """Nothing waits to be sent and nothing is being looked at: what comes may take a short way."""
         self._ending = False
-        self._departures = Departures(shared.ticks)
+        self._departures: Departures | None = None
+        """Made when needed: few clients are ever on the way."""
         self._parked = 0
         """Names withheld from this client, as counted."""
         self.peer = Peer("")
@@ -383,10 +384,12 @@ class AdsStream:
             return at_once
         if self._moves():
             return lambda _: True
-        if not self._departures.wait(self._subs):
+        leaving = self._departures or Departures(self._shared.ticks)
+        if not leaving.wait(self._subs):
             return at_once
+        self._departures = leaving
         wanted = wanted_by(self._subs)
-        return lambda name: name in sub.names and name not in wanted and self._departures.begin(self._lose_patience)
+        return lambda name: name in sub.names and name not in wanted and leaving.begin(self._lose_patience)
 
     def _lose_patience(self) -> None:
         """Tell of what the client has not given up in all the time."""
@@ -441,7 +444,8 @@ class AdsStream:
         self._outlet, self._quiet = None, False
         for key in ("read", "answer"):
             self._shared.ticks.drop((self, key))
-        self._departures.drop()
+        if self._departures is not None:
+            self._departures.drop()
         if self.scope is not None:
             for sub in self._subs.values():
                 sub.release(self.scope)
