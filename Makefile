@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo lint types layers proto proto-check docs interop interop-grpcio fuzz fuzz-coverage bench-fanout bench-h2spec bench-attacks soak lock fmt clean
+.PHONY: help setup check test demo lint types layers proto proto-check docs interop interop-grpcio fuzz fuzz-coverage bench-fanout bench-kubernetes bench-h2spec bench-attacks soak lock fmt clean
 BIN := .venv/bin
 
 help: ## lists the targets
@@ -32,8 +32,8 @@ proto: setup ## generates code from protos/
 proto-check: setup ## generated code is up to date; buf lint and breaking
 	@scripts/proto check
 
-docs: setup ## writes docs/reference from the code
-	@$(BIN)/python scripts/reference.py && $(BIN)/python scripts/client_table.py
+docs: setup ## writes docs/reference and the CRD from the code
+	@$(BIN)/python scripts/reference.py && $(BIN)/python scripts/client_table.py && $(BIN)/python scripts/crd.py
 
 interop: setup ## real clients against the real control plane; a part of it on transport grpcio too
 	@$(BIN)/pytest tests/interop
@@ -49,6 +49,9 @@ fuzz-coverage: setup ## branches of http2 that the kept inputs take alone; ARGS=
 
 bench-fanout: setup ## what pushes and load reports cost, beside other servers; ARGS="push-1k burst --passes 3"
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)
+
+bench-kubernetes: setup ## EndpointSlice to clients, beside Istio and a Go informer; ARGS="1k 5k --servers lbcontrol informer"
+	@$(BIN)/python -m benchmarks.kubernetes $(ARGS)
 
 bench-h2spec: setup ## cases of h2spec that other servers pass; ARGS="envoy grpc-go"
 	@$(BIN)/python -m benchmarks.h2spec $(ARGS)

@@ -11,13 +11,15 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from lbcontrol import __version__
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 GO_MOD = Path(__file__).parent / "fanout" / "gopeer" / "go.mod"
-GO_MODULES = ("github.com/envoyproxy/go-control-plane", "google.golang.org/grpc")
+GO_MODULES = ("github.com/envoyproxy/go-control-plane", "google.golang.org/grpc", "k8s.io/client-go")
+COMPONENTS = Path(__file__).parents[1] / "tests" / "components"
 
 
 class Results:
@@ -72,8 +74,15 @@ def facts() -> dict[str, str]:
         "Machine": f"{os.cpu_count()} cores, {cpu[1] if cpu else '?'}, {int(memory[1]) >> 20 if memory else '?'} GiB",
         "System": f"Linux {platform.release()}, Python {platform.python_version()}, {_go()}, {_cc()}",
         "Versions": f"lbcontrol {__version__}, grpcio {version('grpcio')}, "
-        + ", ".join(f"{name.rpartition('/')[2]} {one[1]}" for name, one in found.items() if one),
+        + ", ".join(f"{name.rpartition('/')[2]} {one[1]}" for name, one in found.items() if one)
+        + f", Kubernetes {_pinned('kube')}, Istio {_pinned('istio')}",
     }
+
+
+def _pinned(component: str) -> str:
+    """Return the version of a component, as its script pins it."""
+    found = dict(re.findall(r"\b([A-Z]+)=(\S+)", (COMPONENTS / component).read_text()))
+    return Template(found["VERSION"]).safe_substitute(found)
 
 
 def _said(*words: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.kube import Kube
+from tests.support.own_network import MARKER, is_inside, run_inside
 from tests.support.require import NOT_RUN
 
 TESTS = Path(__file__).parent
@@ -38,8 +39,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         limit = UNIT_SECONDS if tier == "unit" else PROCESSES_SECONDS if tier in WITH_PROCESSES else 0
         if limit and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(limit))
-        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        if isinstance(item, pytest.Function) and _moves(item):
+            item.fixturenames.clear()  # They are made inside.
+        elif isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.fixturenames.insert(0, "no_task_left_behind")  # first set up is last torn down: after all others
+
+
+def _moves(item: pytest.Function) -> bool:
+    """Whether a test runs in another pytest, inside a network of its own."""
+    return item.get_closest_marker(MARKER) is not None and not is_inside()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test marked ``own_network`` inside one; True means that it was run."""
+    if not _moves(pyfuncitem):
+        return None
+    run_inside(pyfuncitem.nodeid, root=pyfuncitem.config.rootpath)
+    return True
 
 
 @pytest.fixture

@@ -17,47 +17,50 @@ Rows = Mapping[str, Any]
 Cell = Callable[[dict[str, float], Rows], str]
 
 
-def _figure(key: str, digits: int = 0) -> Cell:
+def figure(key: str, digits: int = 0) -> Cell:
+    """Return what shows a figure."""
     return lambda found, _: f"{found[key]:,.{digits}f}" if key in found else ""
 
 
-def _share(key: str, than: str) -> Cell:
+def share(key: str, than: str) -> Cell:
+    """Return what shows a figure as a share of another server's."""
+
     def cell(found: dict[str, float], rows: Rows) -> str:
-        other = _found(rows.get(than))
+        other = found_in(rows.get(than))
         return f"{found[key] / other[key]:.2f}" if other.get(key) else ""
 
     return cell
 
 
 PUSH: Mapping[str, Cell] = {
-    "µs per push": _figure("us_per_push", 1),
-    "of linear": _share("us_per_push", LINEAR),
-    "of raw C": _share("us_per_push", RAW),
-    "message, bytes": _figure("message_bytes"),
-    "first, ms": _figure("first_ms"),
-    "last, ms": _figure("last_ms"),
-    "of linear's": _share("last_ms", LINEAR),
-    "first to last, ms": _figure("first_to_last_ms"),
-    "storm, ms": _figure("storm_ms"),
-    "memory": _figure("rss_kib_per_connection", 1),
-    "of a stream": _figure("rss_kib_per_stream", 1),
-    "RSS": _figure("rss_mib"),
-    "failures": _figure("failures"),
+    "µs per push": figure("us_per_push", 1),
+    "of linear": share("us_per_push", LINEAR),
+    "of raw C": share("us_per_push", RAW),
+    "message, bytes": figure("message_bytes"),
+    "first, ms": figure("first_ms"),
+    "last, ms": figure("last_ms"),
+    "of linear's": share("last_ms", LINEAR),
+    "first to last, ms": figure("first_to_last_ms"),
+    "storm, ms": figure("storm_ms"),
+    "memory": figure("rss_kib_per_connection", 1),
+    "of a stream": figure("rss_kib_per_stream", 1),
+    "RSS": figure("rss_mib"),
+    "failures": figure("failures"),
 }
 BURST: Mapping[str, Cell] = {
-    "messages per stream, mean": _figure("messages_per_stream_and_round", 1),
-    "most": _figure("most_messages_of_a_stream"),
-    "all changes asked for after, ms": _figure("trigger_ms"),
-    "last has the last one after, ms": _figure("last_ms"),
-    "µs per push": _figure("us_per_push", 1),
-    "failures": _figure("failures"),
+    "messages per stream, mean": figure("messages_per_stream_and_round", 1),
+    "most": figure("most_messages_of_a_stream"),
+    "all changes asked for after, ms": figure("trigger_ms"),
+    "last has the last one after, ms": figure("last_ms"),
+    "µs per push": figure("us_per_push", 1),
+    "failures": figure("failures"),
 }
 REPORTS: Mapping[str, Cell] = {
-    "µs per report": _figure("us_per_report", 1),
-    "of Go": _share("us_per_report", GO_LOADS),
-    "reports per second": _figure("reports_per_second"),
-    "memory": _figure("rss_kib_per_connection", 1),
-    "failures": _figure("failures"),
+    "µs per report": figure("us_per_report", 1),
+    "of Go": share("us_per_report", GO_LOADS),
+    "reports per second": figure("reports_per_second"),
+    "memory": figure("rss_kib_per_connection", 1),
+    "failures": figure("failures"),
 }
 COLUMNS = {"push": PUSH, "burst": BURST, "reports": REPORTS}
 HEADINGS = {
@@ -67,7 +70,7 @@ HEADINGS = {
 }
 
 
-def _found(row: Any) -> dict[str, float]:
+def found_in(row: Any) -> dict[str, float]:
     """Return the figures of a row; none when it was not run."""
     return row["found"] if isinstance(row, dict) else {}
 
@@ -87,15 +90,16 @@ def show(scenario: Scenario, rows: Rows) -> str:
         if isinstance(row, str):
             lines.append([server, f"NOT RUN: {row}", *[""] * len(columns)])
             continue
-        cells = [cell(_found(row), rows) for cell in columns.values()]
-        lines.append([server, *cells, _measured(row)])
+        cells = [cell(found_in(row), rows) for cell in columns.values()]
+        lines.append([server, *cells, measured(row)])
     note = f" (benchmarks/fanout/configs/{scenario.config})" if scenario.config else ""
     return f"### {scenario.title}{note}\n\n" + table(
         ["server", *columns, "measured, commit, passes x rounds, load"], lines
     )
 
 
-def _measured(row: Mapping[str, Any]) -> str:
+def measured(row: Mapping[str, Any]) -> str:
+    """Return when a row was measured, how, and how busy the machine was."""
     return f"{row['date']}, {row.get('commit', '?')}, {row['passes']} x {row['rounds']}, {row['load'][0]}"
 
 
@@ -115,22 +119,23 @@ def gates(results: Results) -> str:
     lines = []
     for scenario in SCENARIOS:
         rows = results.rows("fanout", scenario.name)
-        found = _found(rows.get(HTTP2))
-        lines += [_gate(scenario, gate, found, rows) for gate in scenario.gates]
+        found = found_in(rows.get(HTTP2))
+        lines += [judged(scenario.title, gate, found, found_in(rows.get(gate.than))) for gate in scenario.gates]
         if scenario.plain and found:
-            plain = _found(results.rows("fanout", scenario.plain).get(HTTP2))
+            plain = found_in(results.rows("fanout", scenario.plain).get(HTTP2))
             lines.append(_handshakes(scenario, found, plain))
     return table(["scenario", "figure", "at most", "goal", "value", "met"], lines)
 
 
-def _gate(scenario: Scenario, gate: Gate, found: dict[str, float], rows: Rows) -> list[str]:
+def judged(title: str, gate: Gate, found: dict[str, float], than: dict[str, float]) -> list[str]:
+    """Return the row of a gate: ``found`` are our figures, ``than`` those of which it is a share."""
     limit = f"{gate.most:g} of {gate.than}" if gate.than else f"{gate.most:g}"
     goal = f"{gate.goal:g}" if gate.goal is not None else ""
-    base = _found(rows.get(gate.than)).get(gate.key) if gate.than else 1.0
+    base = than.get(gate.key) if gate.than else 1.0
     value = found[gate.key] / base if base and gate.key in found else None
     shown = f"{value:.2f}" if value is not None else "NOT RUN"
     met = "" if value is None else ("yes" if value <= gate.most else "**no**")
-    return [scenario.title, gate.key.replace("_", " "), limit, goal, shown, met]
+    return [title, gate.key.replace("_", " "), limit, goal, shown, met]
 
 
 def _handshakes(scenario: Scenario, found: dict[str, float], plain: dict[str, float]) -> list[str]:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from lbcontrol import __version__
 from lbcontrol.app.config import ServerConfig
 from lbcontrol.app.config_sources import REGISTRY, spec_of
-from lbcontrol.app.running import Findings, RunningSource
+from lbcontrol.app.identities import authorizer_of, logins_of
+from lbcontrol.app.running import Findings, Reporting, RunningSource
 from lbcontrol.buses.memory import MemoryBus
 from lbcontrol.engine import compile as compiler
 from lbcontrol.engine.engine import Engine
+from lbcontrol.frontends.login import Logins
 from lbcontrol.frontends.xds.encode import encode
-from lbcontrol.runtime.authorization import AllowAll
+from lbcontrol.model.assignment import Decision
+from lbcontrol.model.services import PolicyClaim
+from lbcontrol.policies.client_policy import ranked
 from lbcontrol.runtime.clock import LoopScheduler
 from lbcontrol.runtime.directory import Directory
 from lbcontrol.runtime.hub import Hub, HubOptions
@@ -47,6 +53,8 @@ class Ground:
     scheduler: LoopScheduler
     metrics: Metrics
     authorizer: Authorizer
+    logins: Logins | None
+    """Of callers with tokens; None where none are taken."""
     worker: Worker
     """Decides and compiles for big services."""
     questions: Worker
@@ -89,7 +97,9 @@ class Core:
 
     def tellers(self) -> list[Findings]:
         """Return the parts that can say what is wrong, besides sources and services."""
-        parts = (self.publisher, self.persistence, self.ground.store, *self.ground.credentials)
+        ground = self.ground
+        tokens = () if ground.logins is None else (ground.logins.tokens,)
+        parts = (self.publisher, self.persistence, ground.store, *ground.credentials, *tokens)
         return [each for each in parts if isinstance(each, Findings)]
 
 
@@ -102,12 +112,20 @@ def lay_ground(config: ServerConfig, loop: asyncio.AbstractEventLoop) -> Ground:
     """
     metrics, scheduler = Metrics(), LoopScheduler(loop)
     credentials = tuple(Credentials(each, scheduler, metrics=metrics) for each in config.tls.every())
-    store = MemoryStore() if config.state_dir is None else FileStore(config.state_dir, metrics=metrics)
+    store = _store(config, metrics)
     metrics.build_info.labels(__version__).set(1)
     metrics.streams_limit.set(config.document.limits.streams)
     fast_path = os.environ.get(FAST_PATH, "") != "off"
     workers = Worker(loop), Worker(loop, builds=False)
-    return Ground(config, scheduler, metrics, AllowAll(), *workers, store, credentials, fast_path)
+    logins = logins_of(config.document, scheduler, metrics=metrics)
+    authorizer = authorizer_of(config.document)
+    return Ground(config, scheduler, metrics, authorizer, logins, *workers, store, credentials, fast_path)
+
+
+def _store(config: ServerConfig, metrics: Metrics) -> FileStore | MemoryStore:
+    if config.state_dir is None:
+        return MemoryStore()
+    return FileStore(config.state_dir, metrics=metrics, patient=config.document.take_over)
 
 
 def assemble(ground: Ground) -> Core:
@@ -136,6 +154,9 @@ def assemble(ground: Ground) -> Core:
     for registry in (cast("Restorable", each.source) for each in sources if each.type == REGISTRY):
         registry.restore(restored.registrations)
         registry.keep(persistence.registered)
+    for reporting in (each.source for each in sources if isinstance(each.source, Reporting)):
+        decided = reporting.follow(partial(claims_in_force, engine))
+        bus.subscribe(partial(_decided, decided))
     return Core(
         ground,
         restored.epoch,
@@ -149,6 +170,16 @@ def assemble(ground: Ground) -> Core:
         MemoryGuard(ground.config.document.memory.limit or group_limit(), scheduler),
         sources,
     )
+
+
+def claims_in_force(engine: Engine, service: str) -> Sequence[PolicyClaim] | None:
+    """Return the policies that the last decision of a service knew, the one in force first; None without decision."""
+    case = engine.case(service)
+    return None if case is None else ranked(case.policy_claims)
+
+
+def _decided(told: Callable[[str], None], decision: Decision) -> None:
+    told(decision.service)
 
 
 def _publisher(ground: Ground, hub: Hub) -> Publisher:

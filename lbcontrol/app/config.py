@@ -75,6 +75,10 @@ def load(path: str | None, *, sources_path: str | None, overrides: Mapping[str, 
         transport=overrides.get("transport") or document.transport,
         origin=path or "",
     )
+    if document.take_over and state_dir is None:
+        why = "there is nothing to take over without a state directory"
+        at = f"{file}:{line_of(root, ('takeOver',)) if root else 1}, takeOver"
+        told.findings.append(Finding("LB510", "takeOver has no effect", at, why, NOT_STARTED, "set stateDir"))
     if told.findings:
         raise ConfigError(*told.findings)
     try:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, GetPydanticSchema, PlainValidator, Strict, WithJsonSchema
 from pydantic_core.core_schema import no_info_plain_validator_function
 
+from lbcontrol.app.config_rights import AuthenticationDocument, AuthorizationDocument
 from lbcontrol.sources.documents.refusals import RefusalError, quoted, shown
 from lbcontrol.sources.documents.vocabulary import Duration, NotYet, Part
 from lbcontrol.transport.listening import Listen
@@ -292,6 +293,8 @@ class ServerDocument(Part):
     """Registries by name: type, and the options of that type. Default a file source on lbcontrol.d, if present."""
     state_dir: PathText | None = None
     """Directory: overrides, marks, last-good and registrations survive a restart. Default none: they are lost."""
+    take_over: Annotated[bool, Strict()] = False
+    """True: while another process has stateDir, serve beside it and refuse writes, then take over. Needs stateDir."""
     insecure: Annotated[bool, Strict()] = False
     """True: listen in plaintext without authentication where strangers may reach it."""
     registration: RegistrationDocument = RegistrationDocument()
@@ -310,8 +313,10 @@ class ServerDocument(Part):
     """What speaks HTTP/2 with clients and operators: http2, our own server, or grpcio, gRPC's. Default http2."""
     tls: TlsDocument | None = None
     """Certificates of the listeners grpc and admin, where they are no Unix socket. Default none: plaintext."""
-    authorization: NotYet = None
-    """Who may do what."""
+    authentication: AuthenticationDocument | None = None
+    """How callers prove who they are, besides certificates. Default none."""
+    authorization: AuthorizationDocument | None = None
+    """Who may do what. Default without authentication: everyone may do all; with it: the own namespace is read."""
     memory: MemoryDocument = MemoryDocument()
     """Memory of the process."""
     dial: NotYet = None

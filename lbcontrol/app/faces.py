@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from lbcontrol import __version__
-from lbcontrol.app.assembly import Core
+from lbcontrol.app.assembly import Core, Ground
 from lbcontrol.app.config_sources import REGISTRY
 from lbcontrol.app.limits import admin_messages, native_limits, xds_limits
 from lbcontrol.app.operations import OperationsParts, ServerOperations
@@ -15,6 +15,7 @@ from lbcontrol.engine.compile import kind_of
 from lbcontrol.frontends.admin import AdminFrontEnd, AdminParts
 from lbcontrol.frontends.admin_ports import ClientView, ServerInfo
 from lbcontrol.frontends.health import HealthFrontEnd
+from lbcontrol.frontends.login import as_local, with_login
 from lbcontrol.frontends.lrs.frontend import LrsFrontEnd
 from lbcontrol.frontends.lrs.stream import LrsParts
 from lbcontrol.frontends.native import NativeFrontEnd, NativeParts
@@ -22,6 +23,7 @@ from lbcontrol.frontends.reflection import ReflectionFrontEnd
 from lbcontrol.frontends.xds.frontend import XdsFrontEnd, XdsParts
 from lbcontrol.runtime.ports import FrontEnd, Method
 from lbcontrol.runtime.registrations import Registrar
+from lbcontrol.runtime.rights import Rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,20 @@ def build_faces(core: Core) -> Faces:
     parts = AdminParts(operations, core.directory, authorizer, scheduler, limits, ground.metrics, ground.questions)
     admin = AdminFrontEnd(parts)
     return Faces(
-        _reflected(core, (xds, lrs, native, health)),
-        _reflected(core, (admin, health)),
+        _logged_in(ground, _reflected(core, (xds, lrs, native, health))),
+        _near(ground, _logged_in(ground, _reflected(core, (admin, health)))),
         {method.path: label for each, label in ((native, "native"), (lrs, "xds")) for method in each.methods()},
         operations,
     )
+
+
+def _logged_in(ground: Ground, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+    return methods if ground.logins is None else with_login(methods, ground.logins)
+
+
+def _near(ground: Ground, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+    """Return operators' methods; where rights are told apart, callers of this machine have a name."""
+    return as_local(methods) if isinstance(ground.authorizer, Rights) else methods
 
 
 def _reflected(core: Core, front_ends: Iterable[FrontEnd]) -> tuple[Method, ...]:

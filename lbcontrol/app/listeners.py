@@ -11,6 +11,7 @@ import structlog
 
 from lbcontrol.app.assembly import Core
 from lbcontrol.app.faces import Faces
+from lbcontrol.app.identities import Inspectors
 from lbcontrol.app.limits import admin_limits, client_limits
 from lbcontrol.app.probe import Probe, Readiness, serve_probe
 from lbcontrol.model.errors import AccessError
@@ -48,7 +49,11 @@ class Listeners:
         try:
             with _chosen_by("--probe"):
                 self._probe = await serve_probe(
-                    config.probe, self._readiness, metrics=metrics.render, refused=self._refused
+                    config.probe,
+                    self._readiness,
+                    metrics=metrics.render,
+                    refused=self._refused,
+                    inspects=Inspectors(core.authorizer, core.logins),
                 )
             for flag, methods, listen, most in (
                 ("--admin", self._faces.admin, core.listens(config.admin, config.tls.admin), operators),

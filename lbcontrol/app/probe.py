@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from lbcontrol.transport.listening import Listen, prepared
@@ -27,8 +27,17 @@ REFUSED = {404: "path", 405: "method"}
 """Reason by the code of the answer."""
 
 
+Inspects = Callable[[str | None, str], Awaitable[bool]]
+"""Says whether a caller with such an ``Authorization`` header, at such an address, may see more than one word."""
+
+
 def _nobody(reason: str) -> None:
     del reason
+
+
+async def _everybody(authorization: str | None, host: str) -> bool:
+    del authorization, host
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +56,16 @@ class Readiness:
 
 
 def application(
-    readiness: Callable[[], Readiness], *, metrics: Callable[[], bytes], refused: Callable[[str], None] = _nobody
+    readiness: Callable[[], Readiness],
+    *,
+    metrics: Callable[[], bytes],
+    refused: Callable[[str], None] = _nobody,
+    inspects: Inspects = _everybody,
 ) -> web.Application:
-    """Return the three pages; anything else is 404, and whatever is not GET or HEAD is 405, counted by ``refused``."""
+    """Return the three pages; anything else is 404, and whatever is not GET or HEAD is 405, counted by ``refused``.
+
+    Figures and details are for those of whom ``inspects`` says so.
+    """
 
     async def live(request: web.Request) -> web.Response:
         del request
@@ -57,15 +73,29 @@ def application(
 
     async def ready(request: web.Request) -> web.Response:
         now = readiness()
-        lines = [now.word, *(now.detail if "verbose" in request.query else ())]
+        detailed = "verbose" in request.query and await inspects(*_caller(request))
+        lines = [now.word, *(now.detail if detailed else ())]
         return _text("\n".join(lines), status=200 if now.is_ready else 503)
 
     async def exposition(request: web.Request) -> web.Response:
-        del request
+        if not await inspects(*_caller(request)):
+            return _text("LB502: the role inspect is needed", status=403 if "Authorization" in request.headers else 401)
         readiness()  # The gauge "ready" says what /readyz would.
         body = await asyncio.to_thread(metrics)  # Thousands of series take longer than a loop turn may.
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    pages = web.Application(client_max_size=1, middlewares=[_counting(refused)])
+    pages.on_response_prepare.append(_anonymous)
+    for path, page in (("/livez", live), ("/readyz", ready), ("/metrics", exposition)):
+        pages.router.add_get(path, page)
+    return pages
+
+
+def _caller(request: web.Request) -> tuple[str | None, str]:
+    return request.headers.get("Authorization"), request.remote or ""
+
+
+def _counting(refused: Callable[[str], None]) -> Middleware:
     @web.middleware
     async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
@@ -74,11 +104,7 @@ def application(
             refused(REFUSED.get(answer.status, "malformed"))
             raise
 
-    pages = web.Application(client_max_size=1, middlewares=[counted])
-    pages.on_response_prepare.append(_anonymous)
-    for path, page in (("/livez", live), ("/readyz", ready), ("/metrics", exposition)):
-        pages.router.add_get(path, page)
-    return pages
+    return counted
 
 
 async def _anonymous(request: web.Request, response: web.StreamResponse) -> None:
@@ -129,6 +155,7 @@ async def serve_probe(
     *,
     metrics: Callable[[], bytes],
     refused: Callable[[str], None] = _nobody,
+    inspects: Inspects = _everybody,
 ) -> Probe:
     """Serve the pages on ``listen``, which is not a Unix socket.
 
@@ -137,6 +164,7 @@ async def serve_probe(
         readiness: Asked for each ``/readyz``.
         metrics: Renders ``/metrics``; called in a thread.
         refused: Counts what is no request, or none for these pages, by its reason.
+        inspects: Says who may see figures and details.
 
     Raises:
         AccessError: the address cannot be bound (LB501).
@@ -144,7 +172,7 @@ async def serve_probe(
     noise = Noise(refused)
     logging.getLogger("aiohttp.server").addFilter(noise)
     runner = web.AppRunner(
-        application(readiness, metrics=metrics, refused=refused),
+        application(readiness, metrics=metrics, refused=refused, inspects=inspects),
         access_log=None,
         handle_signals=False,
         keepalive_timeout=IDLE,

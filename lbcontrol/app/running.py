@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from lbcontrol.engine.state import SourceState
 from lbcontrol.frontends.admin_ports import SourceView
 from lbcontrol.model.findings import Finding
+from lbcontrol.model.services import PolicyClaim
 from lbcontrol.runtime.ports import Source
 
 
@@ -18,6 +19,20 @@ class Findings(Protocol):
 
     def findings(self) -> Sequence[Finding]:
         """Return what is wrong now."""
+        ...
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A source that tells its registry what became of what it said."""
+
+    def follow(self, in_force: Callable[[str], Sequence[PolicyClaim] | None]) -> Callable[[str], None]:
+        """Learn whom to ask what is in force; returns what is to be told of every service that is decided.
+
+        Args:
+            in_force: Returns the claims that the last decision of a service knew, the one in force first, or None
+                when there is no decision.
+        """
         ...
 
 

@@ -19,9 +19,11 @@ from lbcontrol.app.listeners import Listeners
 from lbcontrol.app.probe import Readiness
 from lbcontrol.app.running import RunningSource
 from lbcontrol.app.stop import StopOrder
+from lbcontrol.app.takeover import TakeOver
 from lbcontrol.runtime.authorization import check_exposure
 from lbcontrol.runtime.pauses import ShortPauses
 from lbcontrol.runtime.supervision import supervise
+from lbcontrol.stores.file import FileStore
 
 _log = structlog.get_logger("lbcontrol.server")
 
@@ -84,6 +86,8 @@ class Server:
             failed = await self._until_stop(working, began)
             await self._listeners.close(core.ground.config.document.shutdown_grace, hurried=self._stop.hurried)
         self._pauses.stop()
+        if core.ground.logins is not None:
+            await core.ground.logins.close()
         await core.persistence.flush()
         _log.info("stopped")
         return int(failed)
@@ -93,7 +97,7 @@ class Server:
         """Run hub, persistence and sources; every source has its sink before the hub decides anything."""
         core = self._core
         renewals = [each.run() for each in core.ground.credentials]
-        parts = [core.persistence.run(), *renewals, *map(self._watching, core.sources)]
+        parts = [self._keeping(), *renewals, *map(self._watching, core.sources)]
         tasks = [asyncio.create_task(part) for part in (core.hub.run(), *parts)]
         try:
             yield tasks
@@ -101,6 +105,14 @@ class Server:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keeping(self) -> None:
+        """Keep the state store up to date, once it is ours."""
+        core = self._core
+        if isinstance(core.ground.store, FileStore):
+            taking = TakeOver(core.ground.store, core.persistence, engine=core.engine, hub=core.hub)
+            await taking.run(core.epoch, core.ground.scheduler)
+        await core.persistence.run()
 
     def _watching(self, running: RunningSource) -> Coroutine[None, None, None]:
         """Return the task of one source, whose sink is made now."""
@@ -140,18 +152,18 @@ class Server:
 
 def _check_exposure(config: ServerConfig) -> None:
     """Refuse listeners that strangers could use; raises AccessError (LB505)."""
-    for listen, tls, operators in (
-        (config.grpc, config.tls.grpc, False),
-        (config.admin, config.tls.admin, True),
-        (config.probe, None, False),
-    ):
+    document = config.document
+    tokens = document.authentication is not None and document.authentication.kubernetes is not None
+    for listen, tls, operators in ((config.grpc, config.tls.grpc, False), (config.admin, config.tls.admin, True)):
         check_exposure(
             str(listen),
             encrypted=tls is not None,
-            authenticated=tls is not None and tls.authenticates,
+            authenticated=tls is not None and (tls.authenticates or tokens),
             operators=operators,
             insecure=config.insecure,
         )
+    rights = document.authorization is not None or document.authentication is not None  # They guard /metrics.
+    check_exposure(str(config.probe), authenticated=rights, insecure=config.insecure)
 
 
 def _open_all_files() -> None:

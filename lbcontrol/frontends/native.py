@@ -16,6 +16,7 @@ from lbcontrol.frontends.native_check import checked_name, checked_profile, unkn
 from lbcontrol.frontends.native_encode import Encoder, duration, mark_message, profile_of
 from lbcontrol.frontends.native_load import LoadStream
 from lbcontrol.frontends.native_meter import NativeMeter
+from lbcontrol.frontends.native_names import directory_for
 from lbcontrol.frontends.native_ports import Directory, LoadSink, NativeClient, NativeLimits, Registrar
 from lbcontrol.frontends.native_register import Registering
 from lbcontrol.frontends.native_shown import client_view, told
@@ -129,7 +130,7 @@ class NativeFrontEnd:
     async def _assignment(self, request: pb.GetAssignmentRequest, peer: Peer) -> pb.GetAssignmentResponse:
         name = checked_name(request.service, self._parts.limits)
         profile = profile_of(checked_profile(request.client, self._parts.limits))
-        decision = self._parts.directory.decision(name)
+        decision = directory_for(peer.identity, self._parts.directory).decision(name)
         if decision is None or not self._may_read(peer, decision):
             raise unknown_error(name)
         cohort, ready = decision.cohort_for(profile.locality), asyncio.Event()

@@ -11,6 +11,7 @@ from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
 from lbcontrol.frontends.native_check import checked_name, checked_profile
 from lbcontrol.frontends.native_encode import duration, profile_of, seconds
+from lbcontrol.frontends.native_names import directory_for
 from lbcontrol.frontends.native_ports import Directory, LoadSample, LoadSink, LoadTestimony, NativeLimits
 from lbcontrol.frontends.pace import Pace
 from lbcontrol.frontends.refusals import Refusals
@@ -112,6 +113,7 @@ class LoadStream:
         """Begin."""
         del metadata
         self._peer, self._outlet = peer, outlet
+        self._directory = directory_for(peer.identity, self._directory)
 
     def received(self, message: bytes) -> None:
         """Check and store one report; a malformed one ends the stream, a bad sample is only dropped."""

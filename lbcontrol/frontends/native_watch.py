@@ -14,6 +14,7 @@ from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 from lbcontrol.frontends.native_check import checked_name, checked_profile, unknown_finding
 from lbcontrol.frontends.native_encode import Encoded, Encoder, profile_of, unknown_payload
 from lbcontrol.frontends.native_meter import NativeMeter
+from lbcontrol.frontends.native_names import directory_for
 from lbcontrol.frontends.native_ports import Directory, NativeClient, NativeLimits, NativeSubscription
 from lbcontrol.frontends.pace import Pace
 from lbcontrol.frontends.status import OK, parsed, status_of
@@ -83,6 +84,7 @@ class WatchStream:
         self._changed: dict[str, None] = {}
         self._profile: ClientProfile | None = None
         self._peer = Peer("")
+        self._directory = context.directory
         self._opened_at = 0.0
         self._gives_verdicts = False
         self._outlet: Outlet | None = None
@@ -92,6 +94,7 @@ class WatchStream:
         """Begin."""
         del metadata
         self._peer = peer
+        self._directory = directory_for(peer.identity, self._context.directory)
         self._outlet = outlet
         self._opened_at = self._context.clock.now()
         self._context.opened(self)
@@ -164,7 +167,7 @@ class WatchStream:
         if len(self._followed) >= most:
             what = f"more than {most} names on one stream"
             raise InvalidRequestError(Finding("LB322", what, at="subscribe", do="open a second stream for the rest"))
-        self._followed[name] = _Followed(self._context.directory.watch(name, lambda: self._mark(name)))
+        self._followed[name] = _Followed(self._directory.watch(name, lambda: self._mark(name)))
         self._changed[name] = None
 
     def _unfollow(self, name: str) -> None:
@@ -234,7 +237,7 @@ class WatchStream:
 
     def _newest(self, name: str) -> tuple[str, Encoded | None, Payload | None]:
         """Return version, encoding and payload of what is true of ``name`` now; no payload for silence."""
-        directory = self._context.directory
+        directory = self._directory
         decision = self._readable(directory.decision(name))
         if decision is not None:
             locality = (self._profile or ClientProfile()).locality

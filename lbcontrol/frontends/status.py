@@ -15,6 +15,7 @@ from lookaside.api.lbcontrol.v1 import common_pb2
 from lbcontrol.model.clients import Peer, Role
 from lbcontrol.model.errors import (
     AccessError,
+    AuthenticationError,
     ConflictError,
     InvalidRequestError,
     LbControlError,
@@ -39,6 +40,7 @@ CODES: tuple[tuple[type[LbControlError], StatusCode], ...] = (
     (NotFoundError, StatusCode.NOT_FOUND),
     (ConflictError, StatusCode.FAILED_PRECONDITION),
     (LimitExceededError, StatusCode.RESOURCE_EXHAUSTED),
+    (AuthenticationError, StatusCode.UNAUTHENTICATED),
     (AccessError, StatusCode.PERMISSION_DENIED),
     (SourceUnavailableError, StatusCode.UNAVAILABLE),
     (StateStoreError, StatusCode.UNAVAILABLE),

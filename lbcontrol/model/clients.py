@@ -60,3 +60,5 @@ class ClientProfile:
     features: frozenset[str] = frozenset()
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Only keys that begin with ``lbcontrol.``."""
+    namespace: str = ""
+    """Where names without a namespace are looked for first."""

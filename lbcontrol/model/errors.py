@@ -51,6 +51,10 @@ class LimitExceededError(LbControlError):
     """A limit is reached; the message names it, its value and its config key."""
 
 
+class AuthenticationError(LbControlError):
+    """The caller's proof of who it is does not hold (LB52x)."""
+
+
 class AccessError(LbControlError):
     """The identity may not do this, or a listener may not be opened like this (LB5xx)."""
 

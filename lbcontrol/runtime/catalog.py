@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lbcontrol.model.assignment import Decision
+from lbcontrol.model.namespaces import qualified
 
 
 class Catalog:
@@ -41,6 +42,14 @@ class Catalog:
         """Return the decision of a service or alias."""
         found = self._services.get(name)
         return found if found is not None else self._services.get(next(iter(self._claims.get(name, ())), ""))
+
+    def meant(self, name: str, namespace: str) -> Decision | None:
+        """Return the decision of what a client of a namespace means by a name (``model.namespaces``)."""
+        found = self._services.get(name)
+        if found is None and namespace:
+            full = qualified(name, namespace)
+            found = self.decision(full) if full else None
+        return self.decision(name) if found is None else found
 
     def decisions(self) -> Sequence[Decision]:
         """Return every decision, in no order."""

@@ -43,6 +43,11 @@ class Capabilities(Protocol):
         ...
 
     @property
+    def namespace(self) -> str:
+        """Where these clients' bare names are looked for first."""
+        ...
+
+    @property
     def listeners(self) -> bool:
         """True when the kind takes listeners from us."""
         ...

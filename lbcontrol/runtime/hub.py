@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,11 +27,17 @@ from lbcontrol.runtime.hub_ports import Engine, Journal
 from lbcontrol.runtime.inbox import Expired, Inbox, Item
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Bus, Owner, Scheduler, Sink, Timer
+from lbcontrol.runtime.slices import SLICE
 from lbcontrol.runtime.supervision import Supervisor
 from lbcontrol.runtime.worker import BIG, Worker
 
 EXPIRY_LOOK = 60.0
 """Seconds after which expiry is looked at again at the latest, because the wall clock may jump."""
+
+FEW = 16
+"""Decisions published before a look at the clock."""
+EACH = 20
+"""Endpoints that cost the engine as much as one service more in an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class Hub:
         self._expiry: Timer | None = None
         self._submitting = asyncio.Lock()
         self._settled = False
+        self._synced: frozenset[str] = frozenset()
         self._seen: object = None
 
     # What others ask.
@@ -86,8 +93,8 @@ class Hub:
 
     @property
     def synced(self) -> bool:
-        """True when every source that has a sink has synced once, whole or not."""
-        return self._expected <= {source.name for source in self.engine.sources() if source.synced}
+        """True when every source that has a sink has synced once, whole or not, and what they said is published."""
+        return self._expected <= self._synced
 
     def is_unknown(self, name: str) -> bool:
         """True when settled and no source defines ``name``."""
@@ -151,12 +158,21 @@ class Hub:
             self._answer(item, error=failures[0])
             return
         decisions, tallies = outcome
-        for decision in decisions:
-            self._remember_size(decision)
-            await self._bus.publish(decision)
-        self._metrics.decided(decisions, tallies)
+        await self._publish(decisions, tallies)
         self._after(item.event)
         self._answer(item, decisions=decisions)
+
+    async def _publish(self, decisions: Sequence[Decision], tallies: Sequence[Tally]) -> None:
+        """Publish in order, in slices: thousands of services at once would hold up everything else."""
+        until = self._scheduler.now() + SLICE
+        for at in range(0, len(decisions), FEW):
+            for decision in decisions[at : at + FEW]:
+                self._remember_size(decision)
+                await self._bus.publish(decision)
+            self._metrics.decided(decisions[at : at + FEW], tallies[at : at + FEW])
+            if self._scheduler.now() >= until:
+                await asyncio.sleep(0)
+                until = self._scheduler.now() + SLICE
 
     def _answer(self, item: Item, *, decisions: tuple[Decision, ...] = (), error: Exception | None = None) -> None:
         if item.answer is None or item.answer.done():
@@ -204,7 +220,7 @@ class Hub:
             for snapshot in event.changed:
                 self._sizes[snapshot.service] = max(self._sizes.get(snapshot.service, 0), len(snapshot.endpoints))
             names = [*(snapshot.service for snapshot in event.changed), *event.removed]
-            return sum(self._sizes.get(name, 0) for name in names)
+            return sum(self._sizes.get(name, 0) for name in names) + EACH * (len(names) - 1)
         if isinstance(event, OverrideSet):
             return self._sizes.get(event.override.service, 0)
         if isinstance(event, OverrideCleared):
@@ -226,6 +242,7 @@ class Hub:
         self._metrics.sources(sources)
         self._metrics.frozen(engine.frozen())
         self._settled = engine.settled
+        self._synced = frozenset(source.name for source in sources if source.synced)
         seen = (self._settled, engine.started, [(s.name, s.synced, s.complete, s.stale) for s in sources])
         if seen != self._seen:
             self._seen = seen

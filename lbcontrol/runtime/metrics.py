@@ -39,6 +39,9 @@ REFUSALS = (
 """Why a load sample is dropped: what the reporter is told, and the two limits of what is kept."""
 ENDS = ("max_age", "shutdown", "slow", "certificate")
 """Why the server ends a stream."""
+LOGINS = ("accepted", "denied", "unavailable", "busy")
+KUBERNETES_WRITES = ("status", "event", "lease")
+KUBERNETES_RESULTS = ("ok", "conflict", "missing", "refused", "invalid", "failed")
 PARTS = ("engine", "hub", "compile", "follower", "subscriber", "source", "persistence", "transport")
 """Where an exception that nobody expected was caught."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -115,6 +118,7 @@ class Metrics:
         self.cert_expiry_timestamp_seconds = self._gauge(
             "cert_expiry_timestamp_seconds", "Unix time at which a certificate in force ends.", ("file",)
         )
+        self.authn_total = self._counter("authn_total", "Logins by token, by what came of them.", ("result",), LOGINS)
         self.state_write_errors_total = self._counter("state_write_errors_total", "Writes of state that failed.")
         self.internal_errors_total = self._counter(
             "internal_errors_total", "Exceptions nobody expected; the rest went on.", ("part",), PARTS
@@ -135,6 +139,13 @@ class Metrics:
             ("source",),
         )
         self.source_errors_total = self._counter("source_errors_total", "Failures of the source.", ("source",))
+        self.kubernetes_writes_total = self._counter(
+            "kubernetes_writes_total", "Requests for status, Events and the Lease of their writer.", ("kind", "result"),
+            KUBERNETES_WRITES, KUBERNETES_RESULTS,
+        )  # fmt: skip
+        self.kubernetes_lease_held = self._gauge(
+            "kubernetes_lease_held", "1 while this replica is the one that writes status.", ("lease",)
+        )
         self.config_valid = self._gauge("config_valid", "1 when the file is in force, 0 when refused.", ("file",))
 
     def _engine(self) -> None:

@@ -7,6 +7,7 @@ only the newest of each service. A store that cannot be written stops nothing: w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -32,6 +33,8 @@ CLIENTS_FIRST = 0.5
 MOST_PER_WRITE = 100
 """Documents in one write, so that an operator's override does not wait long behind them."""
 EPOCH_KEY = "epoch/current"
+OVERRIDES = "override/"
+"""What the keys of overrides begin with."""
 
 Document = Mapping[str, object]
 Kept = Decision | ServiceRegistrations
@@ -103,8 +106,26 @@ class Persistence:
         events: tuple[Event, ...] = (*map(OverrideSet, alive), *map(Restored, found.decisions))
         return RestoredState(max(int(wall), max(found.epochs) + 1), events, tuple(found.registrations))
 
+    async def reread(self) -> tuple[Override, ...]:
+        """Return the overrides that the process had which wrote the store until now.
+
+        Raises:
+            StateStoreError: it cannot be read.
+        """
+        found = _Found()
+        documents = await asyncio.to_thread(self._store.load)
+        for key, document in documents.items():
+            if key.startswith(OVERRIDES):
+                with contextlib.suppress(ValueError):  # Counted and logged at start.
+                    _read(key, document, found)
+        self._overrides |= {_override_key(each.key) for each in found.overrides}
+        wall = self._scheduler.wall()
+        return tuple(each for each in found.overrides if each.expires_at is None or each.expires_at > wall)
+
     async def claim(self, epoch: int) -> None:
         """Write the epoch of this start, before anything is published in it; failing is shown, not fatal."""
+        if not self._store.owned:
+            return
         try:
             await self._put({EPOCH_KEY: {"epoch": epoch}})
         except StateStoreError as error:
@@ -143,7 +164,7 @@ class Persistence:
             self._wait({key: registrations if registrations.held else None})
 
     async def run(self) -> None:
-        """Write what waits until cancelled."""
+        """Write what waits until cancelled; begin when the store is this process's."""
         while True:
             await self._filled.wait()
             await sleep(CLIENTS_FIRST, self._scheduler)
@@ -152,7 +173,7 @@ class Persistence:
 
     async def flush(self) -> None:
         """Write everything that waits, at the end of the process; a failing write is not repeated."""
-        while self._waiting:
+        while self._waiting and self._store.owned:
             await self._write_some()
             if self._problem is not None:
                 return
@@ -219,7 +240,7 @@ def _read(key: str, document: Document, found: _Found) -> None:
 
 def _override_key(key: tuple[str, Address, OverrideKind]) -> str:
     service, address, kind = key
-    return f"override/{service} {address} {kind.value}"
+    return f"{OVERRIDES}{service} {address} {kind.value}"
 
 
 def _documents(waiting: Mapping[str, Kept | None]) -> dict[str, Document | None]:

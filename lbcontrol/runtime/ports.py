@@ -190,8 +190,16 @@ class StateStore(Protocol):
     durable: bool
     """False: everything is lost on restart, and operators are told so."""
 
+    @property
+    def owned(self) -> bool:
+        """False while another process has it: it can be read, and every put is refused."""
+        ...
+
     def load(self) -> Mapping[str, Mapping[str, object]]:
-        """Return all readable documents by key; damaged ones are left out and counted. Called once, at start."""
+        """Return all readable documents by key; damaged ones are left out and counted.
+
+        Called at start, and once more after the store was taken over.
+        """
         ...
 
     async def put(self, documents: Mapping[str, Mapping[str, object] | None]) -> None:

@@ -6,12 +6,13 @@ published to its clients; newer decisions wait in its pace until the publisher f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from lbcontrol.model.assignment import EVERYONE, Decision, Urgency
 from lbcontrol.model.endpoints import Locality
+from lbcontrol.model.namespaces import bare
 from lbcontrol.model.rendering import Form, Resource, ResourceType
 from lbcontrol.runtime.catalog import Catalog
 from lbcontrol.runtime.changes import TYPES, Slots, differences
@@ -132,7 +133,7 @@ class PublishedView:
     def decision(self, name: str) -> Decision | None:
         """Return the published decision behind a service, alias or resource name."""
         held = self._held.get(name) or self._held.get(self._aliases.get(name, ""))
-        return held.decision if held is not None else self._parts.catalog.decision(name)
+        return held.decision if held is not None else self._meant(name)
 
     def follow(self, follower: Follower, what: Change) -> None:
         """Tell ``follower`` when the answer about ``what`` may differ."""
@@ -191,7 +192,7 @@ class PublishedView:
 
     def concerns(self, service: str, names: Iterable[str]) -> bool:
         """True when a decision of ``service`` that touches ``names`` has to be looked at here."""
-        return service in self._held or any(self.followers.follows(type_, names) for type_ in TYPES)
+        return service in self._held or any(self.followers.follows(type_, self._called(names)) for type_ in TYPES)
 
     def stale_names(self) -> None:
         """Forget the lists of names; they are made again when asked for."""
@@ -251,7 +252,7 @@ class PublishedView:
         if held is not None:
             return held
         catalog = self._parts.catalog
-        decision = catalog.decision(name) if listener else catalog.service(name)
+        decision = self._meant(name) if listener else catalog.service(name)
         if decision is None:
             return None
         held = self._held.get(decision.service)
@@ -261,7 +262,7 @@ class PublishedView:
 
     def _absent(self, type: ResourceType, name: str) -> Resource | Absence:  # noqa: A002  (field's term)
         knowledge = self._parts.knowledge
-        elsewhere = knowledge.settled and self._parts.catalog.decision(name) is not None
+        elsewhere = knowledge.settled and self._meant(name) is not None
         gone = elsewhere or knowledge.is_unknown(name)
         return self.missing(type, name) if gone else self._noted((type, name), Absence.WAITING)
 
@@ -288,7 +289,17 @@ class PublishedView:
         names.update(newest.aliases if newest is not None else ())
         names.update(held.decision.aliases if held is not None else ())
         asked = held.asked if held is not None else ()
-        return [type_ for type_ in TYPES if type_ in asked or self._follows(type_, service, names)]
+        called = self._called(names)
+        return [type_ for type_ in TYPES if type_ in asked or self._follows(type_, service, called)]
+
+    def _meant(self, name: str) -> Decision | None:
+        """Return the newest decision of what these clients mean by a name."""
+        return self._parts.catalog.meant(name, self.capabilities.namespace)
+
+    def _called(self, names: Iterable[str]) -> Collection[str]:
+        """Return names with those that these clients need not qualify."""
+        namespace, every = self.capabilities.namespace, set(names)
+        return every.union(filter(None, (bare(name, namespace) for name in every))) if namespace else every
 
     def _follows(self, type: ResourceType, service: str, names: Iterable[str]) -> bool:  # noqa: A002
         if type is ResourceType.LISTENER:
@@ -350,7 +361,7 @@ class PublishedView:
         if held is None:
             return []
         names = (held.decision.service, *held.decision.aliases)
-        gone = [name for name in names if self._parts.catalog.decision(name) is None]
+        gone = [name for name in self._called(names) if self._meant(name) is None]
         changes = [(type_, name) for type_ in TYPES for name in gone]
         return [(t, name) for t, name in changes if name not in held.slots.get(t, {}) and self.followers.has((t, name))]
 
@@ -374,9 +385,16 @@ class PublishedView:
                 self._parts.settle_parked(self.kind, slot.newest)
 
     def _name(self, held: _Held) -> None:
+        service, has_namespace = held.decision.service, bool(self.capabilities.namespace)
         for name in held.slots.get(ResourceType.LISTENER, {}):
-            if name != held.decision.service:
-                self._aliases[name] = held.decision.service
+            if name == service or (has_namespace and self._is_anothers(name, service)):
+                continue
+            self._aliases[name] = service
+
+    def _is_anothers(self, name: str, service: str) -> bool:
+        """Return whether a name that a service has, too, means another to these clients."""
+        meant = self._meant(name)
+        return meant is not None and meant.service != service
 
     def _slot_of(self, resource: Resource) -> Slot | None:
         held = self._held.get(resource.service)

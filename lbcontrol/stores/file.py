@@ -3,7 +3,8 @@
 A put first writes all new files beside the old ones. Several documents are then bound together by ``batch.json``: once
 that name exists the put counts and is completed, now or at the next start; until then it never happened. A document's
 file is replaced by renaming, and the file it had before stays as ``.json.1`` for the day on which the new one is
-damaged. A lock on the directory keeps a second process out.
+damaged. A lock on the directory keeps a second process out, or lets it read
+until the first has ended.
 """
 
 from __future__ import annotations
@@ -38,8 +39,14 @@ class FileStore:
     durable = True
     """What ``put`` has written survives ``kill -9`` and power failures."""
 
-    def __init__(self, path: Path, *, metrics: Metrics, disk: Disk | None = None) -> None:
+    def __init__(self, path: Path, *, metrics: Metrics, disk: Disk | None = None, patient: bool = False) -> None:
         """Make the directory if needed, check who can read it, and lock it.
+
+        Args:
+            path: The directory.
+            metrics: Counts what was damaged or not written.
+            disk: The file system.
+            patient: While another process has the lock read only, and ``take`` it later.
 
         Raises:
             StateStoreError: LB901, another process has it; LB909, it cannot be used. Do not start.
@@ -52,6 +59,10 @@ class FileStore:
             self._disk.make_directory(path)
             _keep_private(path)
             self._lock = _locked(path)
+            if self._lock is None and not patient:
+                what = f'the state directory "{path}" is in use by another process'
+                do = "stop the other lbcontrol, or give this one a stateDir of its own"
+                raise StateStoreError(Finding("LB901", what, at="stateDir", do=do))
         except OSError as error:
             what = f'cannot use the state directory "{path}": {error.strerror}'
             raise StateStoreError(
@@ -64,13 +75,31 @@ class FileStore:
     def close(self) -> None:
         """Finish what is being written and give up the lock."""
         self._threads.shutdown(wait=True)
-        if self._lock >= 0:
+        if self._lock is not None:
             os.close(self._lock)
-            self._lock = -1
+            self._lock = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process has the directory; until then it reads what the other wrote, and writes nothing."""
+        return self._lock is not None
+
+    def take(self) -> bool:
+        """Take the directory over if the other process has ended; read it again then.
+
+        Raises:
+            StateStoreError: LB909, the directory is gone.
+        """
+        try:
+            self._lock = self._lock if self._lock is not None else _locked(self.path)
+        except OSError as error:
+            what = f'cannot use the state directory "{self.path}": {error.strerror}'
+            raise StateStoreError(Finding("LB909", what, at="stateDir")) from error
+        return self.owned
 
     def findings(self) -> list[Finding]:
-        """Return which documents were damaged at start."""
-        return list(self._findings)
+        """Return which documents were damaged at start, and whether another process has the directory."""
+        return [*self._findings, *([] if self.owned else [_foreign(self.path, Severity.WARNING)])]
 
     def load(self) -> Mapping[str, Mapping[str, object]]:
         """Return all readable documents by key; a damaged one is replaced by its earlier generation or left out.
@@ -79,10 +108,10 @@ class FileStore:
             StateStoreError: LB909, the directory cannot be read.
         """
         try:
-            self._complete()
-            for stray in self.path.glob(f"*/*{NEW}"):
-                self._disk.remove(stray)
-            paths = {path.with_name(path.name.removesuffix(OLD)) for path in self.path.glob("*/*.json*")}
+            if self.owned:
+                self._clear_up()
+            whole = (path for path in self.path.glob("*/*.json*") if path.suffix != NEW)
+            paths = {path.with_name(path.name.removesuffix(OLD)) for path in whole}
             found = (self._read(path) for path in sorted(paths))
             return dict(each for each in found if each is not None)
         except OSError as error:
@@ -93,8 +122,10 @@ class FileStore:
         """Write (or with None delete) documents, all or nothing; the loop goes on meanwhile.
 
         Raises:
-            StateStoreError: LB903, nothing was written.
+            StateStoreError: LB903, nothing was written; LB921, another process has the directory.
         """
+        if not self.owned:
+            raise StateStoreError(_foreign(self.path, Severity.ERROR))
         await asyncio.get_running_loop().run_in_executor(self._threads, self._put, documents)
 
     # Everything below runs in the store's own thread, one put at a time, or before the loop.
@@ -147,6 +178,12 @@ class FileStore:
             self._disk.sync_directory(folder)
         self._disk.remove(self.path / BATCH)
 
+    def _clear_up(self) -> None:
+        """Finish or forget what an earlier process had begun."""
+        self._complete()
+        for stray in self.path.glob(f"*/*{NEW}"):
+            self._disk.remove(stray)
+
     def _complete(self) -> None:
         """Finish a batch that was cut off after it counted."""
         batch = self.path / BATCH
@@ -164,6 +201,8 @@ class FileStore:
         for generation in self._generations(path):
             try:
                 key, document = opened(generation.read_bytes())
+            except FileNotFoundError:  # The process that has the directory renamed it just now.
+                continue
             except ValueError:
                 self._damaged(generation)
                 continue
@@ -192,14 +231,19 @@ def _keep_private(path: Path) -> None:
         path.chmod(DIRECTORY_MODE)
 
 
-def _locked(path: Path) -> int:
-    """Return an open file that holds the lock; the system drops it when the process dies."""
+def _foreign(path: Path, severity: Severity) -> Finding:
+    what = f'another process still has the state directory "{path}"'
+    effect = "clients are served; drains and weights of operators are refused here until it ends"
+    do = "ask the other one, or wait: it is taken over as soon as it is free"
+    return Finding("LB921", what, at="stateDir", effect=effect, do=do, severity=severity)
+
+
+def _locked(path: Path) -> int | None:
+    """Return an open file that holds the lock, None when another has it; the system drops it when the process dies."""
     descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        what = f'the state directory "{path}" is in use by another process'
-        do = "stop the other lbcontrol, or give this one a stateDir of its own"
-        raise StateStoreError(Finding("LB901", what, at="stateDir", do=do)) from None
+        return None
     return descriptor

@@ -10,6 +10,8 @@ class MemoryStore:
 
     durable = False
     """Everything is lost on restart, and operators are told so."""
+    owned = True
+    """Nobody else can have it."""
 
     def __init__(self) -> None:
         """Begin empty."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -11,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.control_plane import ControlPlane, services_yaml
+from tests.support.lateness import kept_waiting, lags, rss
 from tests.support.procs import Proc
 
 ROOT = Path(__file__).resolve().parents[2]
 STREAMS = 1_000
 ENDPOINTS = 10_000
 ENCODES = 'lbcontrol_encodes_total{protocol="xds",type="endpoints"}'
-LAG = "lbcontrol_event_loop_lag_seconds"
 STALL = 0.02
 """Longest time that the loop may be late, in seconds; a bound of a bucket of that histogram."""
 LONG_STALL = "0.1"
@@ -51,37 +50,10 @@ def load(tmp_path: Path, plane: ControlPlane) -> Iterator[Proc]:
         yield proc
 
 
-def pid_of(plane: ControlPlane) -> int:
-    """Process id of a control plane that runs."""
-    assert plane.proc is not None
-    return plane.proc.popen.pid
-
-
 def pin(pid: int, core: int) -> None:
     """Keep every thread of a process on one core."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         os.sched_setaffinity(int(task.name), {core})
-
-
-def rss(plane: ControlPlane) -> int:
-    """Resident memory in bytes."""
-    return int(Path(f"/proc/{pid_of(plane)}/statm").read_text().split()[1]) * 4096
-
-
-def lags(plane: ControlPlane) -> dict[str, float]:
-    """How many measurements of the loop's lag lie above each bucket's bound."""
-    metrics = plane.metrics()
-    count, prefix = metrics[f"{LAG}_count"], f'{LAG}_bucket{{le="'
-    return {name[len(prefix) : -2]: count - value for name, value in metrics.items() if name.startswith(prefix)}
-
-
-def kept_waiting(plane: ControlPlane) -> float:
-    """Seconds since its start for which threads of the process could have run and did not get a core."""
-    waited = 0
-    for each in Path(f"/proc/{pid_of(plane)}/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError):  # that thread has ended meanwhile
-            waited += int(each.read_text().split()[1])
-    return waited / 1e9
 
 
 def zoned(weight: int) -> str:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import grpc
 import pytest
 from google.protobuf.message import Message
+from lookaside.api.lbcontrol.v1 import common_pb2
 from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as pb
 
 from tests.support.control_plane import ControlPlane, services_yaml
@@ -46,6 +47,12 @@ def weights(plane: ControlPlane, service: str) -> dict[str, int]:
     """Weight by address of what clients are told of a service."""
     found = ask(plane, "GetAssignment", pb.GetAssignmentRequest(service=service), pb.GetAssignmentResponse)
     return {each.address: each.weight for each in found.assignment.endpoints}
+
+
+def serving(plane: ControlPlane, service: str) -> set[str]:
+    """Addresses that get new calls."""
+    found = ask(plane, "GetAssignment", pb.GetAssignmentRequest(service=service), pb.GetAssignmentResponse)
+    return {each.address for each in found.assignment.endpoints if each.health == common_pb2.HEALTH_SERVING}
 
 
 def summary(plane: ControlPlane, service: str) -> pb.ServiceSummary:
@@ -113,3 +120,30 @@ def test_registrations_survive_a_restart(plane: ControlPlane) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         weights(plane, "never-there")
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_second_process_serves_beside_the_first_and_takes_over_what_operators_said(tmp_path: Path) -> None:
+    """As in a rolling update: ready at once, writes refused until the first ends, its newest drain in force then."""
+    old, new = (ControlPlane(tmp_path / name) for name in ("old", "new"))
+    config = tmp_path / "server.yaml"
+    config.write_text("apiVersion: lbcontrol.io/v1alpha1\nkind: Server\nstateDir: state\ntakeOver: true\n")
+    for plane in (old, new):
+        plane.flags = ("--config", str(config))
+    try:
+        first, second = WEIGHTS
+        old.start({"greeter.yaml": services_yaml("greeter", WEIGHTS)})
+        old.drain("greeter", first)
+        new.start({"greeter.yaml": services_yaml("greeter", WEIGHTS)})
+        assert serving(new, "greeter") == {second}
+        with pytest.raises(grpc.RpcError) as caught:
+            new.drain("greeter", second)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        old.cli("undrain", "greeter", first)
+        old.drain("greeter", second)
+        old.kill9()
+        until(lambda: serving(new, "greeter") == {first})
+        new.cli("undrain", "greeter", second)
+        assert serving(new, "greeter") == {first, second}
+    finally:
+        old.kill9()
+        new.kill9()

@@ -167,4 +167,4 @@ async def test_rights_taken_away_leave_the_picture(own: Kube) -> None:
         assert set(sink.weights("echo.shop")) == {"10.0.0.1:50051"}
         await asyncio.to_thread(own.kubectl, "create", "clusterrolebinding", role, f"--clusterrole={role}", "--user=lb")
         await until(lambda: sink.stale_since is None)
-        assert not source.findings()
+        assert {each.code for each in source.findings()} <= {"LB240", "LB241"}  # Policies were never granted.

@@ -118,6 +118,7 @@ class XdsClient:
         peer: str = "192.0.2.7:40000",
         rejects: Callable[[str, str, bytes], bool] = lambda _kind, _name, _body: False,
         brought: Mapping[str, str] | None = None,
+        namespace: str = "",
     ) -> None:
         """Connect.
 
@@ -130,8 +131,10 @@ class XdsClient:
             peer: Address.
             rejects: Says of a resource (type, name, body) whether this client refuses it.
             brought: Version by type that the client has from an earlier stream (SotW).
+            namespace: What its node's metadata say.
         """
         self._kind, self._zone, self.variant, self._rejects = kind, zone, variant, rejects
+        self._namespace = namespace
         self.handler: Any = next(m.stream for m in spine.front.methods() if m.path == METHODS[variant])()  # type: ignore[misc]  # streams
         self.asked: dict[str, frozenset[str]] = {}
         self.held: dict[str, dict[str, bytes]] = {kind: {} for kind in ("CDS", "EDS", "LDS", "RDS")}
@@ -287,6 +290,8 @@ class XdsClient:
         request.node.id = "spine"
         request.node.user_agent_name = AGENTS[self._kind]
         request.node.user_agent_version = "1.85.0"
+        if self._namespace:
+            request.node.metadata["lbcontrol.namespace"] = self._namespace
         if self._zone:
             request.node.locality.region, request.node.locality.zone = "r1", self._zone
         self.handler.received(request.SerializeToString())

@@ -39,14 +39,17 @@ type stream struct {
 	told    byte     // types answered, one bit each
 	ready   bool     // every type was answered, or the first report
 	lists   int      // endpoint lists received
+	names   [][]byte // of each type, field 3 of every request
+	watches bool     // svc-0, which changes
 }
 
 // state of the round under way.
 var (
 	wanted   atomic.Int64 // change that counts
 	arrived  atomic.Int64 // streams that have it
-	firstAt  atomic.Int64 // ns
+	expected atomic.Int64 // streams that will
 	messages atomic.Int64
+	others   atomic.Int64 // messages to streams that do not watch svc-0
 	size     atomic.Int64 // bytes of the last endpoint list
 	failures atomic.Int64
 	done     = make(chan time.Time, 1)
@@ -54,9 +57,10 @@ var (
 
 // shared by all streams, fixed before the first one opens.
 var (
-	total int64  // streams
-	named []byte // field 3 of every request
-	asked byte   // types asked for, one bit each
+	total int64      // streams
+	named [][][]byte // of each group and type, field 3 of every request
+	asked byte       // types asked for, one bit each
+	times []int64    // of the arrivals of a round, ns
 )
 
 func fail(words string) {
@@ -90,6 +94,8 @@ func dial(i, epoll int) *connection {
 	c.out = preface()
 	for k := range *perConnection {
 		s := &stream{c: c, id: uint32(2*k + 1), number: i**perConnection + k, window: firstWindow, seen: -1}
+		group := s.number % len(named)
+		s.names, s.watches = named[group], group == 0 || group+*services > *of
 		c.streams = append(c.streams, s)
 		s.begin()
 	}
@@ -126,7 +132,7 @@ func (s *stream) begin() {
 	introduced := node(s.number)
 	for bit, kind := range kinds {
 		if asked>>bit&1 == 1 {
-			s.send(request([]byte(kind.url), nil, nil, introduced, named))
+			s.send(request([]byte(kind.url), nil, nil, introduced, s.names[bit]))
 			introduced = nil
 		}
 	}
@@ -293,12 +299,12 @@ func (s *stream) take(payload []byte) {
 
 // count notes that one more stream has what all wait for.
 func count() {
-	n := arrived.Add(1)
-	if n == 1 {
-		firstAt.Store(time.Now().UnixNano())
+	n, at := arrived.Add(1), time.Now()
+	if n <= int64(len(times)) {
+		times[n-1] = at.UnixNano()
 	}
-	if n == total {
-		done <- time.Now()
+	if n == expected.Load() {
+		done <- at
 	}
 }
 
@@ -312,10 +318,15 @@ func (s *stream) answered() {
 // read takes a response in and acknowledges it.
 func (s *stream) read(message []byte) {
 	version, url, nonce := response(message)
+	var names []byte
 	for bit, kind := range kinds {
 		if kind.url == string(url) {
 			s.told |= 1 << bit
+			names = s.names[bit]
 		}
+	}
+	if !s.watches {
+		others.Add(1)
 	}
 	before := s.seen
 	if string(url) == endpointsURL {
@@ -325,8 +336,8 @@ func (s *stream) read(message []byte) {
 	}
 	if s.told == asked && !s.ready {
 		s.answered()
-	} else if want := int(wanted.Load()); before < want && s.seen >= want {
+	} else if want := int(wanted.Load()); s.watches && before < want && s.seen >= want {
 		count()
 	}
-	s.send(request(url, version, nonce, nil, named))
+	s.send(request(url, version, nonce, nil, names))
 }

@@ -28,6 +28,11 @@ var (
 	clients       = flag.Int("connections", 1000, "connections")
 	perConnection = flag.Int("streams", 1, "streams of each connection")
 	services      = flag.Int("services", 1, "services each stream subscribes to: svc-0 and on; the trigger changes svc-0")
+	of            = flag.Int("of", 0, "stream i subscribes to -services of so many services instead, from svc-i and round; the others are told nothing")
+	resources     = flag.String("resources", "svc-{n}", "name of service n in every type, or by type: lds={n}:80,rds=...")
+	nodeID        = flag.String("node-id", "node-{n}", "id of client n")
+	nodeMetadata  = flag.String("node-metadata", "", "K=V,... that clients say of themselves")
+	putFile       = flag.String("put", "", "instead of -trigger: JSON with url, token, ca (PEM) and body; each change is a PUT of the body")
 	types         = flag.String("types", "lds,rds,cds,eds", "resource types each stream subscribes to")
 	cohorts       = flag.Int("cohorts", 0, "zones the clients say they are in; 0: they say nothing")
 	endpoints     = flag.Int("endpoints", 100, "endpoints of svc-0, for reports about them")
@@ -131,7 +136,7 @@ func await(what string) time.Time {
 	case at := <-done:
 		return at
 	case <-time.After(*limit):
-		fmt.Fprintf(os.Stderr, "generator: %s: %d of %d within the time\n", what, arrived.Load(), total)
+		fmt.Fprintf(os.Stderr, "generator: %s: %d of %d within the time\n", what, arrived.Load(), expected.Load())
 		os.Exit(1)
 	}
 	panic("unreachable")
@@ -139,12 +144,14 @@ func await(what string) time.Time {
 
 func main() {
 	flag.Parse()
-	total, named = int64(*clients**perConnection), names(*services)
+	total = int64(*clients * *perConnection)
+	expected.Store(total)
 	for bit, kind := range kinds {
 		if strings.Contains(*types, kind.word) {
 			asked |= 1 << bit
 		}
 	}
+	named = allNames()
 	rss, cpu, began := rssOf(*pid), cpuOf(*pid), time.Now()
 	all := connect()
 	storm := await("first responses").Sub(began).Seconds() * 1e3

@@ -1,68 +1,90 @@
 package main
 
 import (
-	"fmt"
-	"net/http"
+	"slices"
 	"time"
 )
 
-// push asks for changes, round after round, and measures how they arrive.
+// push makes changes, round after round, and measures how they arrive.
 func push(all []*connection, out map[string]any) {
-	seen := newest(all)
-	var first, last, spread, asked []float64
+	change, seen, watchers := changer(), newest(all), watching(all)
+	expected.Store(int64(watchers))
+	times = make([]int64, watchers)
+	var found arrivals
 	var cpu float64
-	var told int64
+	var told, toldOthers int64
 	most := 0
-	url := fmt.Sprintf("%s?changes=%d&within=%f", *trigger, *burst, within.Seconds())
 	for round := -2; round < *rounds; round++ {
 		if round == 0 {
 			settle(*pid)
-			cpu, told = cpuOf(*pid), messages.Load()
-			most, _ = lists(all) // forget those before
-			most = 0
+			cpu, told, toldOthers = cpuOf(*pid), messages.Load(), others.Load()
+			lists(all) // forget those before
 		}
 		seen += *burst
 		arrived.Store(0)
 		wanted.Store(int64(seen))
-		start := time.Now()
-		posted := make(chan float64, 1)
-		go func() { posted <- post(url) }()
-		end := await("a round")
-		took := <-posted
+		start, answered := time.Now(), make(chan time.Time, 1)
+		go func() { answered <- change(seen) }()
+		await("a round")
+		took := <-answered
 		time.Sleep(*gap)
 		if round >= 0 {
-			first = append(first, float64(firstAt.Load()-start.UnixNano())/1e6)
-			last = append(last, end.Sub(start).Seconds()*1e3)
-			spread = append(spread, last[len(last)-1]-first[len(first)-1])
-			asked = append(asked, took)
-			if n, _ := lists(all); n > most {
-				most = n
-			}
+			found.add(start, took)
+			n, _ := lists(all)
+			most = max(most, n)
 		}
 	}
 	settle(*pid)
-	pushed := messages.Load() - told
-	out["us_per_push"] = (cpuOf(*pid) - cpu) / float64(pushed)
-	out["messages"], out["message_bytes"] = pushed, size.Load()
-	out["messages_per_stream_and_round"] = float64(pushed) / float64(total) / float64(*rounds)
-	out["most_messages_of_a_stream"] = most
-	out["first_ms"], out["last_ms"], out["first_to_last_ms"] = median(first), median(last), median(spread)
-	out["trigger_ms"] = median(asked)
+	cpu = cpuOf(*pid) - cpu
+	pushed, changes := messages.Load()-told, float64(*rounds**burst)
+	out["us_per_push"] = cpu / float64(pushed)
+	out["us_per_change_and_stream"], out["cpu_ms_per_change"] = cpu/changes/float64(total), cpu/changes/1e3
+	out["messages"], out["message_bytes"], out["messages_to_others"] = pushed, size.Load(), others.Load()-toldOthers
+	out["messages_per_stream_and_round"] = float64(pushed) / float64(watchers) / float64(*rounds)
+	out["most_messages_of_a_stream"], out["watchers"] = most, watchers
+	found.show(out)
 }
 
-// post asks for one round's changes; returns how long that took in milliseconds.
-func post(url string) float64 {
-	start := time.Now()
-	answer, err := http.Post(url, "text/plain", nil)
-	if err != nil {
-		fail("trigger: " + err.Error())
-		return 0
+// arrivals are the times of each round, in ms.
+type arrivals struct {
+	first, p50, p99, last, spread, trigger    []float64
+	afterFirst, afterP50, afterP99, afterLast []float64 // the answer to the change
+}
+
+// add takes in a round that began at start, whose change was answered at a time.
+func (a *arrivals) add(start, answered time.Time) {
+	slices.Sort(times)
+	at := func(share float64) float64 { // ms after the start
+		return float64(times[int(share*float64(len(times)-1))]-start.UnixNano()) / 1e6
 	}
-	answer.Body.Close()
-	if answer.StatusCode/100 != 2 {
-		fail("trigger: " + answer.Status)
+	took := answered.Sub(start).Seconds() * 1e3
+	first, p50, p99, last := at(0), at(0.5), at(0.99), at(1)
+	a.trigger, a.spread = append(a.trigger, took), append(a.spread, last-first)
+	a.first, a.afterFirst = append(a.first, first), append(a.afterFirst, first-took)
+	a.p50, a.afterP50 = append(a.p50, p50), append(a.afterP50, p50-took)
+	a.p99, a.afterP99 = append(a.p99, p99), append(a.afterP99, p99-took)
+	a.last, a.afterLast = append(a.last, last), append(a.afterLast, last-took)
+}
+
+// show gives medians over rounds.
+func (a *arrivals) show(out map[string]any) {
+	for name, found := range map[string][]float64{
+		"first_ms": a.first, "p50_ms": a.p50, "p99_ms": a.p99, "last_ms": a.last,
+		"first_to_last_ms": a.spread, "trigger_ms": a.trigger,
+		"after_first_ms": a.afterFirst, "after_p50_ms": a.afterP50, "after_p99_ms": a.afterP99, "after_last_ms": a.afterLast,
+	} {
+		out[name] = median(found)
 	}
-	return time.Since(start).Seconds() * 1e3
+}
+
+// watching counts the streams that the change is for.
+func watching(all []*connection) (count int) {
+	each(all, func(s *stream) {
+		if s.watches {
+			count++
+		}
+	})
+	return count
 }
 
 // newest is the last change any stream has seen.

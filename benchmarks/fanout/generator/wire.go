@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // What the generator speaks of HTTP/2, gRPC and xDS. It opens its own receive windows so far at the start that nobody
@@ -79,7 +81,16 @@ func whole(out []byte, tag int, value uint64) []byte {
 
 // node introduces client i: a grpc-go in one of -cohorts zones.
 func node(i int) []byte {
-	out := field(nil, 1, []byte(fmt.Sprintf("node-%d", i)))
+	out := field(nil, 1, []byte(strings.ReplaceAll(*nodeID, "{n}", strconv.Itoa(i))))
+	if *nodeMetadata != "" {
+		var metadata []byte // a google.protobuf.Struct of strings
+		for _, each := range strings.Split(*nodeMetadata, ",") {
+			key, value, _ := strings.Cut(each, "=")
+			entry := field(field(nil, 1, []byte(key)), 2, field(nil, 3, []byte(value)))
+			metadata = field(metadata, 1, entry)
+		}
+		out = field(out, 3, metadata)
+	}
 	if *cohorts > 0 {
 		place := field(nil, 1, []byte("region"))
 		out = field(out, 4, field(place, 2, []byte(fmt.Sprintf("zone-%d", i%*cohorts))))
@@ -87,12 +98,35 @@ func node(i int) []byte {
 	return field(field(out, 6, []byte("gRPC Go")), 7, []byte("1.85.0"))
 }
 
-// names are the resource names every stream asks for, as field 3 of a DiscoveryRequest.
-func names(count int) (out []byte) {
-	for i := range count {
-		out = field(out, 3, []byte(fmt.Sprintf("svc-%d", i)))
+// pattern is how the names of a type are made of a service's number.
+func pattern(word string) string {
+	for _, each := range strings.Split(*resources, ",") {
+		kind, named, byType := strings.Cut(each, "=")
+		if !byType {
+			return each
+		}
+		if kind == word {
+			return named
+		}
 	}
-	return out
+	panic("-resources lacks " + word)
+}
+
+// allNames are, for each group of streams and each type, the resource names asked for, as field 3 of a DiscoveryRequest.
+func allNames() (all [][][]byte) {
+	for group := range max(1, *of) {
+		var byKind [][]byte
+		for _, kind := range kinds {
+			var out []byte
+			for i := range *services {
+				number := strconv.Itoa((group + i) % max(*services, *of))
+				out = field(out, 3, []byte(strings.ReplaceAll(pattern(kind.word), "{n}", number)))
+			}
+			byKind = append(byKind, out)
+		}
+		all = append(all, byKind)
+	}
+	return all
 }
 
 // data is a message in a DATA frame.

@@ -1,6 +1,7 @@
 // gopeer is the peer of the fan-out benchmark: go-control-plane's LinearCache or SnapshotCache behind its own server, and
 // a load reporting service that takes reports in. All services have the same endpoints. A POST to the second port makes
-// changes of svc-0: its last endpoint becomes 10.99.(k/256).(k%256); ?changes=N&within=SECONDS asks for several.
+// changes of svc-0: its last endpoint becomes 10.99.(k/256).(k%256); ?changes=N&within=SECONDS asks for several. With
+// -kubeconfig the linear caches hold the Services and EndpointSlices of a cluster instead (informer.go).
 package main
 
 import (
@@ -32,6 +33,7 @@ var (
 	endpoints = flag.Int("endpoints", 100, "endpoints of each service")
 	cert      = flag.String("cert", "", "TLS: the certificate's file")
 	key       = flag.String("key", "", "TLS: the key's file")
+	kubeconf  = flag.String("kubeconfig", "", "serve this cluster's services instead")
 )
 
 // allTypes in the order in which clients ask.
@@ -85,8 +87,13 @@ func snapshot() (cache.Cache, func(change int)) {
 
 func main() {
 	flag.Parse()
-	build := map[string]func() (cache.Cache, func(int)){"linear": linear, "snapshot": snapshot}[*kind]
-	cached, change := build()
+	var cached cache.Cache
+	change := func(int) {}
+	if *kubeconf != "" {
+		cached = informed(*kubeconf)
+	} else {
+		cached, change = map[string]func() (cache.Cache, func(int)){"linear": linear, "snapshot": snapshot}[*kind]()
+	}
 	options := []grpc.ServerOption{grpc.MaxConcurrentStreams(math.MaxUint32)}
 	if *cert != "" {
 		secured, err := credentials.NewServerTLSFromFile(*cert, *key)

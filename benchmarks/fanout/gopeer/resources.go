@@ -19,17 +19,23 @@ func name(i int) string { return fmt.Sprintf("svc-%d", i) }
 
 // made is resource i of a type; change stands in its last endpoint.
 func made(kind string, i, change int) types.Resource {
+	if kind == resource.EndpointType {
+		return assignment(i, change)
+	}
+	return described(kind, name(i))
+}
+
+// described is a service's listener, route configuration or cluster.
+func described(kind, named string) types.Resource {
 	switch kind {
 	case resource.ListenerType:
-		return api(i)
+		return api(named)
 	case resource.RouteType:
-		return routes(i)
-	case resource.ClusterType:
-		source := &cluster.Cluster_EdsClusterConfig{EdsConfig: sameStream()}
-		discovered := &cluster.Cluster_Type{Type: cluster.Cluster_EDS}
-		return &cluster.Cluster{Name: name(i), ClusterDiscoveryType: discovered, EdsClusterConfig: source}
+		return routes(named)
 	}
-	return assignment(i, change)
+	source := &cluster.Cluster_EdsClusterConfig{EdsConfig: sameStream()}
+	discovered := &cluster.Cluster_Type{Type: cluster.Cluster_EDS}
+	return &cluster.Cluster{Name: named, ClusterDiscoveryType: discovered, EdsClusterConfig: source}
 }
 
 func sameStream() *core.ConfigSource {
@@ -39,23 +45,23 @@ func sameStream() *core.ConfigSource {
 	}
 }
 
-func api(i int) *listener.Listener {
-	named := &hcm.Rds{RouteConfigName: name(i), ConfigSource: sameStream()}
-	managed, err := anypb.New(&hcm.HttpConnectionManager{RouteSpecifier: &hcm.HttpConnectionManager_Rds{Rds: named}})
+func api(named string) *listener.Listener {
+	routed := &hcm.Rds{RouteConfigName: named, ConfigSource: sameStream()}
+	managed, err := anypb.New(&hcm.HttpConnectionManager{RouteSpecifier: &hcm.HttpConnectionManager_Rds{Rds: routed}})
 	must(err)
-	return &listener.Listener{Name: name(i), ApiListener: &listener.ApiListener{ApiListener: managed}}
+	return &listener.Listener{Name: named, ApiListener: &listener.ApiListener{ApiListener: managed}}
 }
 
-func routes(i int) *route.RouteConfiguration {
-	action := &route.RouteAction{ClusterSpecifier: &route.RouteAction_Cluster{Cluster: name(i)}}
+func routes(named string) *route.RouteConfiguration {
+	action := &route.RouteAction{ClusterSpecifier: &route.RouteAction_Cluster{Cluster: named}}
 	prefix := &route.RouteMatch{PathSpecifier: &route.RouteMatch_Prefix{Prefix: ""}}
 	one := &route.Route{Match: prefix, Action: &route.Route_Route{Route: action}}
-	host := &route.VirtualHost{Name: name(i), Domains: []string{"*"}, Routes: []*route.Route{one}}
-	return &route.RouteConfiguration{Name: name(i), VirtualHosts: []*route.VirtualHost{host}}
+	host := &route.VirtualHost{Name: named, Domains: []string{"*"}, Routes: []*route.Route{one}}
+	return &route.RouteConfiguration{Name: named, VirtualHosts: []*route.VirtualHost{host}}
 }
 
-func backend(ip string) *endpoint.LbEndpoint {
-	port := &core.SocketAddress_PortValue{PortValue: 8080}
+func backend(ip string, number uint32) *endpoint.LbEndpoint {
+	port := &core.SocketAddress_PortValue{PortValue: number}
 	address := &core.SocketAddress{Address: ip, PortSpecifier: port}
 	inner := &endpoint.Endpoint{Hostname: fmt.Sprintf("backend-%09s", ip), Address: &core.Address{Address: &core.Address_SocketAddress{SocketAddress: address}}}
 	return &endpoint.LbEndpoint{
@@ -68,9 +74,9 @@ func backend(ip string) *endpoint.LbEndpoint {
 func assignment(i, change int) *endpoint.ClusterLoadAssignment {
 	backends := make([]*endpoint.LbEndpoint, 0, *endpoints)
 	for k := 1; k < *endpoints; k++ {
-		backends = append(backends, backend(fmt.Sprintf("10.0.%d.%d", k>>8, k&255)))
+		backends = append(backends, backend(fmt.Sprintf("10.0.%d.%d", k>>8, k&255), 8080))
 	}
-	backends = append(backends, backend(fmt.Sprintf("10.99.%d.%d", change>>8, change&255)))
+	backends = append(backends, backend(fmt.Sprintf("10.99.%d.%d", change>>8, change&255), 8080))
 	group := &endpoint.LocalityLbEndpoints{
 		Locality:            &core.Locality{Region: "region", Zone: "zone"},
 		LoadBalancingWeight: wrapperspb.UInt32(100),

@@ -259,6 +259,9 @@ class Bootstrap(Proved):
     region: Annotated[str, typer.Option("--region", help="Where the client runs.")] = ""
     zone: Annotated[str, typer.Option("--zone", help="Decides which endpoints are near.")] = ""
     sub_zone: Annotated[str, typer.Option("--sub-zone", help="Part of the zone.")] = ""
+    namespace: Annotated[
+        str, typer.Option("--namespace", help="Where the client's bare names are looked for first.")
+    ] = ""
     node_id: Annotated[
         str, typer.Option("--node-id", help="Name of the client.", show_default="host name and a random end")
     ] = ""

@@ -73,6 +73,8 @@ class Capabilities:
     """Takes ring sizes."""
     policies: frozenset[LoadBalancerType] = frozenset({LoadBalancerType.ROUND_ROBIN})
     """Client policies it can be asked for."""
+    namespace: str = ""
+    """Of this client: its services are known to it by their bare names, too."""
 
     def policy(self, asked: LoadBalancerType) -> LoadBalancerType:
         """Return the policy it will run when ``asked`` is wanted: that one, or round robin in its place."""
@@ -126,5 +128,7 @@ def capabilities_for(profile: ClientProfile) -> Capabilities:
     """
     kind = profile.kind if profile.kind in KINDS else "unknown"
     found = _of(kind, version_of(kind, profile.version))
-    chosen = CHOOSABLE.get(profile.metadata.get(CARRIER_KEY, ""))
-    return found if chosen is None else dataclasses.replace(found, carrier=chosen)
+    chosen = CHOOSABLE.get(profile.metadata.get(CARRIER_KEY, ""), found.carrier)
+    if chosen is found.carrier and not profile.namespace:
+        return found
+    return dataclasses.replace(found, carrier=chosen, namespace=profile.namespace)

@@ -21,7 +21,7 @@ def share_key(capabilities: Capabilities, type: ResourceType) -> Hashable:  # no
     """Return what the forms of a type depend on: equal keys give equal forms for equal decisions."""
     one = capabilities
     if type is ResourceType.LISTENER:
-        return one.listeners
+        return (one.listeners, one.namespace)
     if type is ResourceType.CLUSTER:
         return (one.carrier, one.policies, one.enums, one.locality_weights, one.http2, one.ring_sizes, one.spills)
     if type is ResourceType.ENDPOINTS:
@@ -80,7 +80,7 @@ def forms(
     if type is ResourceType.ROUTE:
         return (routes.route(decision, assignment.policy),)
     if type is ResourceType.LISTENER and capabilities.listeners:
-        return routes.listeners(decision)
+        return routes.listeners(decision, capabilities.namespace)
     return ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lbcontrol.model.assignment import Decision
 from lbcontrol.model.endpoints import MAX_WEIGHT_SUM
+from lbcontrol.model.namespaces import bare
 from lbcontrol.model.rendering import ListenerForm, RouteForm
 from lbcontrol.model.services import LoadBalancerType, PolicySpec, RouteRule
 
@@ -36,7 +37,11 @@ def route(decision: Decision, policy: PolicySpec) -> RouteForm:
     )
 
 
-def listeners(decision: Decision) -> tuple[ListenerForm, ...]:
-    """Return a listener for the service and one for each alias, in the order given."""
-    names = dict.fromkeys((decision.service, *decision.aliases))
-    return tuple(ListenerForm(name, decision.service) for name in names)
+def listeners(decision: Decision, namespace: str = "") -> tuple[ListenerForm, ...]:
+    """Return a listener for the service and one for each alias, in the order given.
+
+    Clients of the service's ``namespace`` have one more for each name that they need not qualify.
+    """
+    full = (decision.service, *decision.aliases)
+    short = (bare(name, namespace) for name in full) if namespace else ()
+    return tuple(ListenerForm(name, decision.service) for name in dict.fromkeys((*full, *filter(None, short))))

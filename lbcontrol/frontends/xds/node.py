@@ -8,6 +8,7 @@ from typing import Any
 from lbcontrol.frontends.xds.limits import XdsLimits, check_node
 from lbcontrol.model.clients import ClientProfile
 from lbcontrol.model.endpoints import Locality
+from lbcontrol.model.namespaces import KEY, is_namespace
 from lbcontrol.model.text import printable
 
 OURS = "lbcontrol."
@@ -29,13 +30,16 @@ def profile_of(node: Any, kind_of: Callable[[str], str], *, limits: XdsLimits) -
         return ClientProfile()
     check_node(node, limits)
     place = node.locality
+    metadata = {key: value.string_value for key, value in node.metadata.fields.items() if _is_ours(key, value)}
+    namespace = metadata.get(KEY, "")
     return ClientProfile(
         id=printable(node.id),
         kind=kind_of(node.user_agent_name) if node.user_agent_name else "unknown",
         version=printable(_version(node)[:_MOST_CHARACTERS]),
         locality=Locality(*(printable(each[:_MOST_PLACE]) for each in (place.region, place.zone, place.sub_zone))),
         features=frozenset(feature[:_MOST_CHARACTERS] for feature in node.client_features[:_MOST_FEATURES]) or _NONE,
-        metadata={key: value.string_value for key, value in node.metadata.fields.items() if _is_ours(key, value)},
+        metadata=metadata,
+        namespace=namespace if is_namespace(namespace) else "",
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from lbcontrol.frontends.pace import Bucket
@@ -41,6 +41,7 @@ from lbcontrol.model.clients import ClientProfile, Peer
 from lbcontrol.model.errors import LbControlError
 from lbcontrol.model.rendering import Resource, ResourceType
 from lbcontrol.runtime.ports import Authorizer, Metadata, Outlet, Scheduler, Status
+from lbcontrol.runtime.rights import namespace_of
 from lbcontrol.runtime.views import ALL, Change, Views
 
 _LATER = (ResourceType.LISTENER, ResourceType.ROUTE)
@@ -294,7 +295,9 @@ class AdsStream:
     def _introduce(self, request: Request) -> Scope:
         """Take the first request's node for who the client is; later nodes do not count (xds_protocol)."""
         shared = self._shared
-        self.profile = profile_of(request.node, shared.kind_of, limits=shared.limits)
+        said = profile_of(request.node, shared.kind_of, limits=shared.limits)
+        proved = namespace_of(self.peer.identity)
+        self.profile = replace(said, namespace=proved) if proved else said
         view = shared.views.view(self.profile)
         self.scope = Scope(view, shared.authorizer, identity=self.peer.identity, follower=self)
         shared.meter.client(view.kind, 1)

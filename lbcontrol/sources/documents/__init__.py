@@ -1,4 +1,4 @@
-"""Documents of people: what files (and later the Kubernetes cluster) say about services, in one vocabulary.
+"""Documents of people: what files and the Kubernetes cluster say about services, in one vocabulary.
 
 Belongs here: YAML with positions, the models of the vocabulary, every message about a wrong document,
 conversion to snapshots and back to text.
@@ -6,6 +6,6 @@ Does not belong here: where a document comes from, watching, protocols.
 """
 
 from lbcontrol.sources.documents.documents import Documents
-from lbcontrol.sources.documents.reading import read_documents
+from lbcontrol.sources.documents.reading import read_documents, read_policy
 
-__all__ = ["Documents", "read_documents"]
+__all__ = ["Documents", "read_documents", "read_policy"]

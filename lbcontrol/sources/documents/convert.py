@@ -83,11 +83,11 @@ def _rule(rule: RulePart) -> RouteRule:
     return RouteRule(tuple(BackendRef(each.name, each.weight) for each in rule.backend_refs))
 
 
-def policy_entry(document: ServicePolicyDocument, root: Fields) -> PolicyEntry:
-    """Return a ServicePolicy document as a value."""
+def policy_entry(document: ServicePolicyDocument, *, line: int) -> PolicyEntry:
+    """Return a ServicePolicy document, which begins on ``line``, as a value."""
     about = document.metadata
     name = f"{about.namespace}/{about.name}" if about.namespace else about.name
     origin, created_at = f"ServicePolicy {name}", about.creation_timestamp
     claim = PolicyClaim(spec_of(document.spec), PolicyRank.SERVICE_POLICY, origin, created_at)
     targets = tuple(dict.fromkeys(target.name for target in document.spec.target_refs))
-    return PolicyEntry(name, targets, claim, root.line)
+    return PolicyEntry(name, targets, claim, line)

@@ -75,7 +75,7 @@ def _child(node: Schema, step: str | int) -> Schema:
         child = node.get("items")
     else:
         properties = node.get("properties")
-        child = properties.get(step) if isinstance(properties, Mapping) else None
+        child = properties.get(step) if isinstance(properties, Mapping) else node.get("additionalProperties")
     return child if isinstance(child, Mapping) else {}
 
 

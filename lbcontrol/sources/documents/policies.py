@@ -18,6 +18,7 @@ from lbcontrol.sources.documents.vocabulary import (
     NotYet,
     Part,
     Percent,
+    StrictText,
     Timestamp,
     Weight,
 )
@@ -137,7 +138,7 @@ class TargetRef(Part):
 class TargetedPolicy(Policy):
     """Settings and the services they are for."""
 
-    target_refs: list[TargetRef] = Field(min_length=1, max_length=1000)
+    target_refs: list[TargetRef] = Field(min_length=1, max_length=16)
     """Services the policy is for."""
 
 
@@ -150,10 +151,10 @@ class Metadata(Part):
     """Namespace, for people."""
     creation_timestamp: Timestamp = 0.0
     """Of two policies for one service the older wins; without it a policy counts as older than all with it."""
-    labels: NotYet = None
-    """Kubernetes labels."""
-    annotations: NotYet = None
-    """Kubernetes annotations."""
+    labels: dict[str, StrictText] = Field(default={})
+    """For people and their tools, as in Kubernetes; lbcontrol does not read them."""
+    annotations: dict[str, StrictText] = Field(default={})
+    """For people and their tools, as in Kubernetes; lbcontrol does not read them."""
 
 
 class ServicePolicyDocument(Part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lbcontrol.model.errors import ConfigError
@@ -12,7 +13,7 @@ from lbcontrol.sources.documents.convert import policy_entry, service_entries
 from lbcontrol.sources.documents.documents import Documents, PolicyEntry, ServiceEntry
 from lbcontrol.sources.documents.messages import Model, checked
 from lbcontrol.sources.documents.policies import API_VERSION, ServicePolicyDocument
-from lbcontrol.sources.documents.refusals import Problem, RefusalError, accepted, findings_of, shown
+from lbcontrol.sources.documents.refusals import MAX_FINDINGS, Problem, RefusalError, accepted, findings_of, shown
 from lbcontrol.sources.documents.services import ServicesDocument
 from lbcontrol.sources.documents.tree import UNUSABLE, Fields, label_of, line_of, read_forest
 from lbcontrol.sources.documents.vocabulary import NOT_YET
@@ -50,6 +51,23 @@ def read_documents(content: bytes | str, *, path: str) -> Documents:
     return Documents(path, tuple(reader.services), tuple(reader.policies), mark, warnings, not forest.roots)
 
 
+def read_policy(document: Mapping[str, object], *, place: str) -> PolicyEntry:
+    """Read one ServicePolicy that comes as values instead of text; what is accepted is what a file may say.
+
+    Args:
+        document: The document, in plain dicts and lists.
+        place: What it is called in findings, instead of file and line.
+
+    Raises:
+        ConfigError: something is wrong; the findings are all that was found.
+    """
+    read, problems = checked(ServicePolicyDocument, document)
+    problems += policy_problems(document)
+    if read is None or problems:
+        raise ConfigError(*(each.finding_at(place) for each in problems[:MAX_FINDINGS]))
+    return policy_entry(read, line=1)
+
+
 @dataclass(slots=True)
 class _Reader:
     """Collects what the documents of one file say and what is wrong with them."""
@@ -84,7 +102,7 @@ class _Reader:
             document = self._checked(ServicePolicyDocument, root)
             self.problems += policy_problems(root)
             if document is not None:
-                self.policies.append(policy_entry(document, root))
+                self.policies.append(policy_entry(document, line=root.line))
         elif kind is UNUSABLE:
             return
         elif kind in LATER_KINDS:

@@ -46,7 +46,14 @@ class Problem:
     def finding(self, path: str) -> Finding:
         """Return it as a finding about the file ``path``."""
         effect = REFUSED_EFFECT if self.severity is Severity.ERROR else ""
-        at = f"{path}:{self.line}, {self.label}" if self.label else f"{path}:{self.line}"
+        return self._finding(f"{path}:{self.line}", effect)
+
+    def finding_at(self, place: str) -> Finding:
+        """Return it as a finding about a document that has no lines."""
+        return self._finding(place, "its last good form, if it had one, stays in force")
+
+    def _finding(self, place: str, effect: str) -> Finding:
+        at = f"{place}, {self.label}" if self.label else place
         parts = self.refusal
         return Finding(parts.code, parts.what, at, parts.why, effect, parts.do, self.severity)
 

@@ -134,8 +134,13 @@ Share = Annotated[int, Strict(), Field(ge=0, le=MAX_WEIGHT_SUM)]
 """A share that may be 0."""
 Percent = Annotated[float, Strict(), Field(ge=0, le=100, allow_inf_nan=False), AfterValidator(_percent)]
 """0 to 100."""
+StrictText = Annotated[str, Strict()]
+"""Any text."""
 HeaderName = Annotated[
-    str, Strict(), AfterValidator(_header), Field(json_schema_extra={"pattern": f"^{HEADER_PATTERN}$"})
+    str,
+    Strict(),
+    AfterValidator(_header),
+    Field(max_length=MAX_NAME_BYTES, json_schema_extra={"pattern": f"^{HEADER_PATTERN}$"}),
 ]
 """A request header."""
 AddressText = Annotated[Address, PlainValidator(_address), WithJsonSchema({"type": "string"})]

@@ -47,6 +47,7 @@ class Service:
     created_at: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
     """Ours alone (``lbcontrol.io/...``), sorted."""
+    uid: str = ""
 
     def annotation(self, name: str) -> str | None:
         """Return the value of an annotation."""
@@ -107,6 +108,7 @@ def service_of(item: Json) -> Service:
         family=str(families[0]) if isinstance(families, list) and families else "",
         created_at=str(meta.get("creationTimestamp", "")),
         annotations=tuple(sorted(ours.items())),
+        uid=str(meta.get("uid", "")),
     )
 
 

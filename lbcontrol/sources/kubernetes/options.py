@@ -12,6 +12,9 @@ from lbcontrol.sources.spec import Options
 LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 """A DNS label, as names of namespaces and Services are (RFC 1123)."""
 
+SUBDOMAIN = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
+"""A DNS subdomain, as names of most objects are (RFC 1123)."""
+
 
 class Choice(enum.StrEnum):
     """Which Services are balanced."""
@@ -37,6 +40,12 @@ class KubernetesOptions(Options):
     """Namespace of names without one, as in ``xds:///echo``."""
     cluster_domain: Annotated[str, Field(min_length=1, max_length=253)] = "cluster.local"
     """What full names end in."""
+    write_status: bool = True
+    """Whether what became of ServicePolicies is written into their status, and what is rejected into Events."""
+    status_lease: Annotated[str, StringConstraints(pattern=SUBDOMAIN, max_length=253)] = "lbcontrol-status"
+    """Name of the Lease whose holder writes: one of all replicas."""
+    status_namespace: Annotated[str, StringConstraints(pattern=f"^$|{LABEL}")] = ""
+    """Namespace of that Lease; empty for the pod's own, outside of pods for ``default``."""
     kubeconfig: str = ""
     """Path of a kubeconfig file; without one the pod's service account, else what kubectl would use."""
     context: str = ""

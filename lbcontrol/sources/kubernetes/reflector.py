@@ -1,8 +1,8 @@
 """One kind of object in one namespace, kept equal to what the API server has: list, watch, and list again when told to.
 
 A watch goes on from the version it has seen; only when that is not kept any more (410) is everything listed again, by a
-consistent read, which is never older than what was seen. A list is put in force whole, and what is not on it is gone
-only then. A list that takes away most of what was known is asked for a second time before it is believed.
+consistent read, which is never older than what was seen. What is not on a list is gone only when the list is whole and
+a second one says so too; one that takes away most of what was known has to say so for half a minute.
 """
 
 from __future__ import annotations
@@ -16,17 +16,25 @@ from typing import Any, Protocol
 import structlog
 
 from lbcontrol.model.errors import SourceUnavailableError
+from lbcontrol.model.findings import Finding
 from lbcontrol.runtime.ports import Scheduler
 from lbcontrol.runtime.supervision import backoff, sleep
-from lbcontrol.sources.kubernetes.api import WATCH_SECONDS, Answer, GoneError, listed, watched
+from lbcontrol.sources.kubernetes.api import PAGE, WATCH_SECONDS, Answer, GoneError, UnusableError, listed, watched
 from lbcontrol.sources.kubernetes.objects import Key
 
 HEALTHY = 30.0
 """Seconds without trouble after which the shortest wait is enough again."""
-DOUBT = 1.0
-"""Seconds before a list that takes away much is asked for again."""
+SHORT = 1.0
+"""Seconds; a watch that ends sooner and has said nothing is followed by a pause."""
+DOUBTS = (1.0,)
+"""Pauses, in seconds, after each of which a list that lacks what was known has to lack it again."""
+GRAVE_DOUBTS = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""The same for a list that has nothing, or less than half of what was known and more than ``FEW`` less."""
 FEW = 3
-"""So few objects may go at once without doubt."""
+MOST = 500
+"""Objects taken over at once; then others run."""
+LEAST_PAGE = 20
+"""Objects asked for at once when a page of more does not arrive in time."""
 
 _log = structlog.get_logger("lbcontrol.sources.kubernetes")
 
@@ -79,6 +87,30 @@ class Kind:
     held: Held
 
 
+class Patience:
+    """Jittered pauses of 0.5 to 30 s, which begin small again after a while without trouble."""
+
+    def __init__(self, scheduler: Scheduler, rng: random.Random) -> None:
+        """No trouble yet."""
+        self._scheduler = scheduler
+        self._rng = rng
+        self._failures = 0
+        self._trouble_at = -HEALTHY
+
+    @property
+    def is_fresh(self) -> bool:
+        """True when there was no trouble for a while."""
+        return self._scheduler.now() - self._trouble_at >= HEALTHY
+
+    async def pause(self, *, at_once: bool = False) -> None:
+        """Wait after trouble; ``at_once`` does not for the first one."""
+        fresh = self.is_fresh
+        self._failures = 1 if fresh else self._failures + 1
+        if not (fresh and at_once):
+            await sleep(backoff(self._failures, self._rng), self._scheduler)
+        self._trouble_at = self._scheduler.now()
+
+
 class Reflector:
     """Runs until cancelled."""
 
@@ -89,74 +121,121 @@ class Reflector:
         self._host = host
         self._scheduler = scheduler
         self._rng = rng
+        self._patience = Patience(scheduler, rng)
+        self._page = PAGE
         self._version = ""
 
     async def run(self) -> None:
         """List, then watch; trouble is told, and followed by a jittered pause of 0.5 to 30 s."""
-        failures, trouble_at = 0, 0.0
         while True:
             try:
-                if not self._version:
-                    await self._list()
-                await self._watch()
+                await self._follow()
             except GoneError:
                 _log.info("listing again", what=self._kind.what, version=self._version)
                 self._version = ""
+                await self._patience.pause(at_once=True)
             except SourceUnavailableError as error:
+                if isinstance(error, UnusableError):
+                    self._version = ""
                 self._watcher.unwell(self._kind.what, error)
-                failures = 1 if self._scheduler.now() - trouble_at >= HEALTHY else failures + 1
-                await sleep(backoff(failures, self._rng), self._scheduler)
-                trouble_at = self._scheduler.now()
+                await self._patience.pause()
+
+    async def _follow(self) -> None:
+        if not self._version:
+            await self._list()
+        began = self._scheduler.now()
+        if not await self._watch() and self._scheduler.now() - began < SHORT:
+            await self._patience.pause()
 
     async def _list(self) -> None:
         items, version = await self._items()
-        if self._is_doubtful(items):
-            _log.warning("a list takes away much, asking again", what=self._kind.what, left=len(items))
-            await sleep(DOUBT, self._scheduler)
+        await self._put(items)
+        asked = 0
+        while asked < len(pauses := self._doubts(items)):
+            if asked:
+                self._watcher.unwell(self._kind.what, self._doubted(items))
+            _log.warning("a list takes away what was there, asking again", what=self._kind.what, left=len(items))
+            await sleep(pauses[asked], self._scheduler)
+            asked += 1
             items, version = await self._items()
-        here = {item.key for item in items}
-        for item in items:
-            self._kind.held.put(item)
-        for key in self._kind.held.keys() - here:
+            await self._put(items)
+        for key in self._missing(items):
             self._kind.held.drop(key)
         self._version = version
         self._watcher.listed(self._kind.what)
 
+    async def _put(self, items: Sequence[Any]) -> None:
+        """Add and change first: until what is missing is dropped there is more rather than less."""
+        for at in range(0, len(items), MOST):
+            for item in items[at : at + MOST]:
+                self._kind.held.put(item)
+            await asyncio.sleep(0)
+        self._watcher.moved()
+
     async def _items(self) -> tuple[list[Any], str]:
         items: list[Any] = []
         version = ""
-        async for item, mark in listed(self._kind.ask, host=self._host, what=self._kind.what):
-            if item is None:
-                version = mark
-            else:
-                items.append(self._kind.read(item))
+        try:
+            async for item, mark in listed(self._kind.ask, host=self._host, what=self._kind.what, page=self._page):
+                if item is None:
+                    version = mark
+                else:
+                    items.append(self._kind.read(item))
+        except SourceUnavailableError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                self._page = max(LEAST_PAGE, self._page // 5)
+            raise
+        self._page = PAGE
         return items, version
 
-    def _is_doubtful(self, items: Sequence[Any]) -> bool:
-        known = self._kind.held.keys()
-        gone = len(known - {item.key for item in items})
-        return gone > FEW and gone * 2 > len(known)
+    def _missing(self, items: Sequence[Any]) -> set[Key]:
+        return self._kind.held.keys() - {item.key for item in items}
 
-    async def _watch(self) -> None:
+    def _doubts(self, items: Sequence[Any]) -> Sequence[float]:
+        """Return the pauses after which a list has to say the same again before it takes anything away."""
+        gone, known = len(self._missing(items)), len(self._kind.held.keys())
+        if not gone:
+            return ()
+        return GRAVE_DOUBTS if not items or (gone > FEW and gone * 2 > known) else DOUBTS
+
+    def _doubted(self, items: Sequence[Any]) -> SourceUnavailableError:
+        """Return why what was known stays in force though the list lacks it."""
+        known = len(self._kind.held.keys())
+        return SourceUnavailableError(
+            Finding(
+                "LB237", f"the API server {self._host} lists {len(items)} {self._kind.what} where {known} were known",
+                at=f"list {self._kind.what}",
+                why="a list that takes away most of what was there is believed when it stays so",
+                effect=f"what was known stays in force, for {sum(GRAVE_DOUBTS):.0f} s at most",
+                do="kubectl get services,endpointslices shows what there is",
+            )
+        )  # fmt: skip
+
+    async def _watch(self) -> bool:
+        """Follow changes until the API server ends the watch; returns whether it said anything."""
         seconds = self._rng.randint(*WATCH_SECONDS)
         lines = watched(self._kind.ask, host=self._host, what=self._kind.what, version=self._version, seconds=seconds)
+        said = False
         try:
             async for kind, item in lines:
-                self._event(kind, item)
+                said = self._event(kind, item) or said
         finally:
             await lines.aclose()
-        await asyncio.sleep(0)  # A server that ends each watch at once must not hold the loop.
+        return said
 
-    def _event(self, kind: str, item: Any) -> None:
+    def _event(self, kind: str, item: Any) -> bool:
+        """Take one event; returns whether it says anything."""
         self._watcher.well(self._kind.what)
         if item is None:
-            return
+            return False
         self._version = str(item["metadata"]["resourceVersion"])
-        if kind == "BOOKMARK":
-            return
-        read = self._kind.read(item)
+        if kind != "BOOKMARK":
+            self._change(kind, self._kind.read(item))
+        return True
+
+    def _change(self, kind: str, item: Any) -> None:
         if kind == "DELETED":
-            self._kind.held.drop(read.key)
+            self._kind.held.drop(item.key)
         else:
-            self._kind.held.put(read)
+            self._kind.held.put(item)
         self._watcher.moved()

@@ -7,14 +7,17 @@ else the only one, else one that says gRPC. Its snapshot is called ``echo.shop``
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lbcontrol.model.endpoints import Address, Endpoint, Locality
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.services import ServiceSnapshot
-from lbcontrol.sources.kubernetes.objects import ENABLED, PORT, Service, ServicePort, Slice
+from lbcontrol.sources.kubernetes.attachment import marks_of
+from lbcontrol.sources.kubernetes.objects import ENABLED, PORT, Service, ServicePort, Slice, SliceEndpoint
 from lbcontrol.sources.kubernetes.options import Choice, KubernetesOptions
+from lbcontrol.sources.kubernetes.policies import Policy
 
 GRPC_PROTOCOLS = frozenset({"grpc", "kubernetes.io/h2c", "http2", "h2c"})
 """Values of ``appProtocol`` that gRPC is spoken on."""
@@ -44,7 +47,9 @@ def is_chosen(service: Service, options: KubernetesOptions) -> bool:
     return said != FALSE
 
 
-def snapshots(service: Service, slices: Collection[Slice], *, source: str, names: Names) -> list[ServiceSnapshot]:
+def snapshots(
+    service: Service, slices: Collection[Slice], *, source: str, names: Names, policies: Sequence[Policy] = ()
+) -> list[ServiceSnapshot]:
     """Return the snapshots of a Service, the one of its default port first.
 
     Args:
@@ -52,12 +57,14 @@ def snapshots(service: Service, slices: Collection[Slice], *, source: str, names
         slices: All EndpointSlices that name it, of any family and in any order.
         source: Name of the source.
         names: How it is called.
+        policies: Those that are for it, the one in force first; they hold for all of its ports.
     """
     ordered = sorted(slices, key=lambda each: each.key)
     findings: list[Finding] = []
     default = _default_port(service, findings)
     findings += _unserved(service, ordered)
-    mark = _mark(service, ordered)
+    mark = _mark(service, ordered, policies)
+    claims = tuple(each.claim for each in policies if each.claim is not None)
     forms = names.of(service)
     made: list[ServiceSnapshot] = []
     for port in sorted(service.ports, key=lambda each: (each is not default, each.number)):
@@ -70,6 +77,7 @@ def snapshots(service: Service, slices: Collection[Slice], *, source: str, names
                 mark=mark,
                 endpoints=tuple(_endpoints(service, ordered, port)),
                 aliases=called[1:],
+                policies=claims,
                 origin=f"Service {service.key[0]}/{service.key[1]}",
                 findings=tuple(findings) if is_default else (),
             )
@@ -102,18 +110,33 @@ def _says_grpc(port: ServicePort) -> bool:
     return port.name == "grpc" or port.name.startswith("grpc-") or port.protocol.lower() in GRPC_PROTOCOLS
 
 
-def _endpoints(service: Service, slices: Sequence[Slice], port: ServicePort) -> Iterator[Endpoint]:
-    for each in slices:
-        number = each.ports.get(port.name)
-        if number is None or (service.family and each.family != service.family):
-            continue
-        for one in each.endpoints:
-            yield Endpoint(
-                Address(one.host, number),
-                locality=Locality(zone=one.zone),
-                health=one.health,
-                origin=_origin(each, one.pod, one.node),
-            )
+def _endpoints(service: Service, slices: Sequence[Slice], port: ServicePort) -> list[Endpoint]:
+    """Return each address once. While an endpoint moves it stands in two slices, and takes work when one says so."""
+    found: dict[Address, Endpoint] = {}
+    for each, one in _of_one_family(service, [each for each in slices if port.name in each.ports]):
+        made = Endpoint(
+            Address(one.host, each.ports[port.name]),
+            locality=Locality(zone=one.zone),
+            health=one.health,
+            origin=_origin(each, one.pod, one.node),
+        )
+        if one.health.takes_new_work or made.address not in found:
+            found[made.address] = made
+    return list(found.values())
+
+
+def _of_one_family(service: Service, slices: Sequence[Slice]) -> Iterator[tuple[Slice, SliceEndpoint]]:
+    """Yield the endpoints of the Service's first family, and of others those of pods that have no address of it.
+
+    A dual-stack pod stands in slices of both families and is one backend. Endpoints that are no pods are all taken from
+    the first family that has any.
+    """
+    served: set[str] = set()
+    ranked = sorted(slices, key=lambda each: (each.family != service.family, each.family))
+    for _, group in itertools.groupby(ranked, key=lambda each: each.family):
+        new = [(each, one) for each in group for one in each.endpoints if one.pod not in served]
+        served |= {one.pod for _, one in new}
+        yield from new
 
 
 def _origin(each: Slice, pod: str, node: str) -> str:
@@ -121,8 +144,8 @@ def _origin(each: Slice, pod: str, node: str) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _mark(service: Service, slices: Sequence[Slice]) -> str:
-    marks = [service.mark, *(f"{each.key[1]}@{each.mark}" for each in slices)]
+def _mark(service: Service, slices: Sequence[Slice], policies: Sequence[Policy]) -> str:
+    marks = [service.mark, *(f"{each.key[1]}@{each.mark}" for each in slices), *marks_of(policies)]
     return hashlib.blake2s("\n".join(marks).encode(), digest_size=8).hexdigest()
 
 

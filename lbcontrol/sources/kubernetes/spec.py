@@ -13,10 +13,9 @@ from lbcontrol.sources.spec import SourceSpec
 
 def build(name: str, options: KubernetesOptions, *, scheduler: Scheduler, metrics: Metrics) -> Source:
     """Return a Kubernetes source."""
-    del metrics  # It has none of its own: the hub shows how each source is.
     module = importlib.import_module("lbcontrol.sources.kubernetes.source")
     rng = random.Random()  # noqa: S311  spreads load, guards nothing
-    source: Source = module.KubernetesSource(name, options, scheduler=scheduler, rng=rng)
+    source: Source = module.KubernetesSource(name, options, scheduler=scheduler, rng=rng, metrics=metrics)
     return source
 
 

@@ -11,7 +11,9 @@ from pydantic.alias_generators import to_camel
 
 from lbcontrol.app.config import ServerConfig, load
 from lbcontrol.app.config_document import LimitsDocument, ServerDocument
+from lbcontrol.app.identities import authorizer_of
 from lbcontrol.app.limits import admin_limits, admin_messages, client_limits, native_limits, xds_limits
+from lbcontrol.model.clients import Identity, Role
 from lbcontrol.model.errors import ConfigError
 from lbcontrol.model.findings import Finding
 from lbcontrol.sources.documents.schema import keys, schema_of
@@ -116,7 +118,6 @@ insecure: "no"
 
 LATER = {
     "listen.web": "listen: {web: '127.0.0.1:1'}",
-    "authorization": "authorization: {}",
     "dial": "dial: {}",
     "admin": "admin: {write: true}",
     "bus.type": "bus: {type: nats}",
@@ -176,6 +177,19 @@ def _tls_effects() -> dict[str, tuple[str, Callable[[ServerConfig], object]]]:
     return found
 
 
+X1 = Identity("x1", authenticated=True)
+SHOP = Identity("system:serviceaccount:shop:web", authenticated=True)
+RULES = "authorization: {rules: [{roles: [read], identities: ['x*'], services: ['*.shop']}]}"
+
+
+def _login_has(key: str) -> Callable[[ServerConfig], object]:
+    def has(config: ServerConfig) -> bool:
+        login = config.document.authentication
+        return login is not None and getattr(login.kubernetes, key) == "x"
+
+    return has
+
+
 EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
     "apiVersion": ("", lambda c: c.document.api_version == "lbcontrol.io/v1alpha1"),
     "kind": ("", lambda c: c.document.kind == "Server"),
@@ -184,9 +198,19 @@ EFFECTS: dict[str, tuple[str, Callable[[ServerConfig], object]]] = {
     "listen.probe": ("listen: {probe: '127.0.0.1:7'}", lambda c: c.probe.port == 7),
     "sources": ("sources: {s: {type: file, path: x}}", lambda c: c.sources[0].name == "s"),
     "stateDir": ("stateDir: s", lambda c: str(c.state_dir).endswith("/s")),
+    "takeOver": ("stateDir: s\ntakeOver: true", lambda c: c.document.take_over),
     "insecure": ("insecure: true", lambda c: c.insecure),
     "registration.allow": ("registration: {allow: [10.0.0.0/8]}", lambda c: c.document.registration.allow),
     **_tls_effects(),
+    **{
+        f"authentication.kubernetes.{key}": (f"authentication: {{kubernetes: {{{key}: x}}}}", _login_has(key))
+        for key in ("audience", "kubeconfig", "context")
+    },
+    "authorization.ownNamespace": (
+        "authorization: {ownNamespace: false}",
+        lambda c: not authorizer_of(c.document).allows(SHOP, Role.READ, "a.shop"),
+    ),
+    "authorization.rules": (RULES, lambda c: authorizer_of(c.document).allows(X1, Role.READ, "a.shop")),
     "startupGrace": ("startupGrace: 1s", lambda c: c.document.startup_grace == 1.0),
     "shutdownGrace": ("shutdownGrace: 1s", lambda c: c.document.shutdown_grace == 1.0),
     "controlInterval": ("controlInterval: 500ms", lambda c: c.document.control_interval == 0.5),
@@ -246,3 +270,31 @@ def test_a_source_that_is_no_mapping_is_refused(entry: str, tmp_path: Path) -> N
     """The message says what a source looks like."""
     finding = refused(tmp_path, f"sources: {{one: {entry}}}")[0]
     assert (finding.code, finding.why) == ("LB106", "wanted: a mapping with the key type")
+
+
+def test_taking_over_needs_something_to_take_over(tmp_path: Path) -> None:
+    """Without a state directory the key does nothing, and that is said with its line."""
+    with pytest.raises(ConfigError) as caught:
+        configured(tmp_path, "takeOver: true")
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.do) == ("LB510", "set stateDir")
+    assert finding.at.endswith(":3, takeOver")
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ("{roles: [rule], identities: [a]}", "roles"),
+        ("{roles: [], identities: [a]}", "roles"),
+        ("{roles: [read]}", "identities"),
+        ("{roles: [read], identities: [a*b]}", "a*b"),
+        ("{roles: [read], identities: ['*a*']}", "*a*"),
+        ("{roles: [read], identities: [''], services: [x]}", "pattern"),
+        ("{roles: [read], identities: [a], services: ['a.*.b']}", "a.*.b"),
+        ("{roles: [read], identities: [a], service: [x]}", "service"),
+    ],
+)
+def test_rules_that_mean_nothing_are_refused(tmp_path: Path, rule: str, what: str) -> None:
+    """With the key or the value in the words: a rule that is misread is a door left open."""
+    findings = refused(tmp_path, f"authorization: {{rules: [{rule}]}}")
+    assert any(what in f"{each.at} {each.what}" for each in findings), findings

@@ -158,8 +158,8 @@ class Changes(RuleBasedStateMachine):
         while self.picture.is_stirred:
             self.tell(2)
         chosen = [name for name, each in self.services.items() if each.annotation("lbcontrol.io/enabled") == "true"]
-        ends = {name: sum(of == name for of, _ in self.slices.values()) for name in chosen}
-        assert self.sink == {f"{name}.shop": count for name, count in ends.items()}
+        ends = {name: {host for of, host in self.slices.values() if of == name} for name in chosen}
+        assert self.sink == {f"{name}.shop": len(hosts) for name, hosts in ends.items()}
 
 
 TestChanges = Changes.TestCase

@@ -106,3 +106,30 @@ def test_mark_says_when_anything_changed() -> None:
     (two,) = made(service(mark="2"), slice_("a")).values()
     (three,) = made(service(mark="1"), slice_("a"), slice_("b")).values()
     assert len({one.mark, two.mark, three.mark}) == 3
+
+
+def test_address_in_two_slices_is_one_endpoint_that_takes_work() -> None:
+    """While it moves, or when a new pod has the address of one that ends: whichever slice is read first."""
+    ending = at("10.0.0.1", ready=False, serving=True, terminating=True)
+    for names in ("ab", "ba"):
+        (snapshot,) = made(service(), slice_(names[0], ending), slice_(names[1], at("10.0.0.1"))).values()
+        assert [(str(each.address), each.health) for each in snapshot.endpoints] == [("10.0.0.1:8080", Health.SERVING)]
+
+
+def pod(host: str, name: str) -> dict[str, object]:
+    """Return the endpoint of a pod."""
+    return at(host) | {"targetRef": {"kind": "Pod", "name": name}}
+
+
+def test_pod_without_an_address_of_the_first_family_is_served_by_its_other() -> None:
+    """A pod of both families is one backend; one of a node with a single family is not lost."""
+    four = slice_("four", pod("10.0.0.1", "one"), pod("10.0.0.2", "two"))
+    six = slice_("six", pod("2001:db8::1", "one"), pod("2001:db8::3", "three"), addressType="IPv6")
+    (snapshot,) = made(service(), six, four).values()
+    assert [each.address.host for each in snapshot.endpoints] == ["10.0.0.1", "10.0.0.2", "2001:db8::3"]
+
+
+def test_slices_of_another_family_alone_are_served() -> None:
+    """Whoever writes slices by hand may have addresses of one family only, and no pods."""
+    (snapshot,) = made(service(), slice_("six", at("2001:db8::1"), addressType="IPv6")).values()
+    assert [each.address.host for each in snapshot.endpoints] == ["2001:db8::1"]

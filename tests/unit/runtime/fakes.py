@@ -53,6 +53,7 @@ class Kind:
     restart_jitter: float = 0.0
     stand_in: bool = True
     listeners: bool = True
+    namespace: str = ""
 
 
 KINDS = {

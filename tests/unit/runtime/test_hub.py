@@ -20,7 +20,7 @@ from lbcontrol.model.findings import Finding
 from lbcontrol.model.overrides import Override, OverrideKind
 from lbcontrol.model.services import ServiceSnapshot
 from lbcontrol.runtime.clock import FakeClock
-from lbcontrol.runtime.hub import Hub, HubOptions
+from lbcontrol.runtime.hub import EACH, Hub, HubOptions
 from lbcontrol.runtime.inbox import MOST_WAITING, Inbox, Item
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.owner import LocalOwner
@@ -290,7 +290,7 @@ async def test_events_are_measured_by_the_endpoints_they_touch(world: World) -> 
     await asyncio.sleep(0.01)
     await world.turn()
     touched = world.hub._touched
-    assert touched(events.SourceUpdated("s", (snapshot("a", 4),), ("b",))) == 7
+    assert touched(events.SourceUpdated("s", (snapshot("a", 4),), ("b",))) == 7 + EACH
     assert touched(events.OverrideSet(DRAIN)) == 4
     assert touched(events.OverrideCleared("b", DRAIN.address, DRAIN.kind)) == 3
     assert touched(events.Restored(decision("c", 1, 1))) == 2

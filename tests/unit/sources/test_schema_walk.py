@@ -95,6 +95,8 @@ ELSEWHERE = {
     f"{where}.{key}" for where in (".services[].policy", ".spec") for key in ("weighting", "loadBalancer.type")
 }
 """``weighting`` acts through ``objective``; the types of pickers have a test of their own."""
+FOR_OTHERS = {".metadata.labels", ".metadata.annotations"}
+"""Tools that handle the same document in Kubernetes write and read them; to refuse them would keep it from files."""
 
 
 def all_keys(*, refused: bool) -> list[str]:
@@ -135,7 +137,7 @@ def test_base_documents_are_right() -> None:
 
 def test_every_key_has_an_effect_test() -> None:
     """The tables here name each key of the schema that is accepted, and none that is not."""
-    tested = EFFECTS.keys() | ONE_VALUE.keys() | ELSEWHERE
+    tested = EFFECTS.keys() | ONE_VALUE.keys() | ELSEWHERE | FOR_OTHERS
     assert sorted(tested) == sorted(all_keys(refused=False))
 
 
@@ -144,6 +146,14 @@ def test_key_changes_what_is_served(key: str) -> None:
     """Another value of the key makes another snapshot."""
     base = SERVICES if key.startswith(".services") else DOCUMENT
     assert picture(changed(key, EFFECTS[key])) != picture(base)
+
+
+@pytest.mark.parametrize("key", sorted(FOR_OTHERS))
+def test_key_for_other_tools_is_text_and_changes_nothing(key: str) -> None:
+    """Labels and annotations are accepted and change nothing; what Kubernetes would refuse is refused."""
+    assert picture(changed(key, {"team": "a"})) == picture(DOCUMENT)
+    ((code, what, _),) = findings(changed(key, {"team": 1}))
+    assert (code, what) == ("LB106", f"{key.rpartition('.')[2]}.team is 1")
 
 
 @pytest.mark.parametrize("key", ONE_VALUE)

@@ -135,6 +135,27 @@ def test_second_process_is_kept_out(directories: Directories) -> None:
     directories.store()
 
 
+async def test_a_patient_second_process_reads_until_it_can_take_the_directory(directories: Directories) -> None:
+    """It changes nothing there, says so, and afterwards writes like any other."""
+    owner = directories.store()
+    await owner.put({"override/a": {"v": 1}})
+    stray = directories.path / "override" / "b.json.new"
+    stray.write_bytes(b"half")
+    follower = FileStore(directories.path, metrics=Metrics(), patient=True)
+    assert follower.load() == {"override/a": {"v": 1}}
+    with pytest.raises(StateStoreError, match="LB921"):
+        await follower.put({"override/a": None})
+    assert not follower.take()
+    assert (stray.exists(), [each.code for each in follower.findings()]) == (True, ["LB921"])
+    await owner.put({"override/a": {"v": 2}})
+    owner.close()
+    assert follower.take()
+    assert (follower.load(), follower.findings()) == ({"override/a": {"v": 2}}, [])
+    await follower.put({"override/c": {"v": 3}})
+    assert not stray.exists()
+    follower.close()
+
+
 @pytest.mark.parametrize("operation", range(1, 30))
 async def test_killed_anywhere_it_is_before_or_after(directories: Directories, operation: int) -> None:
     """Whichever disk operation is the last one, all documents of the put are there, or none."""

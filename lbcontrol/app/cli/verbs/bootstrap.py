@@ -14,6 +14,7 @@ from lbcontrol.app.cli.exits import Exit
 from lbcontrol.app.cli.failures import usage_error
 from lbcontrol.app.cli.options import Bootstrap
 from lbcontrol.app.cli.proof import Proof, absolute, proof_of
+from lbcontrol.model.namespaces import KEY, is_namespace
 
 VARIABLE = "GRPC_XDS_BOOTSTRAP_CONFIG"
 """What every gRPC library reads the document from."""
@@ -36,7 +37,12 @@ def bootstrap(options: Bootstrap) -> int:
     place = {"region": options.region, "zone": options.zone, "sub_zone": options.sub_zone}
     locality = {key: value for key, value in place.items() if value}
     # grpc-js refuses a node without a locality, so that an unknown one is told as empty.
-    node = {"id": options.node_id or f"{socket.gethostname()}-{secrets.token_hex(3)}", "locality": locality}
+    name = options.node_id or f"{socket.gethostname()}-{secrets.token_hex(3)}"
+    node: dict[str, object] = {"id": name, "locality": locality}
+    if options.namespace:
+        if not is_namespace(options.namespace):
+            raise usage_error(f"--namespace {options.namespace} is no namespace", do="write a label like shop")
+        node["metadata"] = {KEY: options.namespace}
     if options.language is Language.ENVOY:
         if not options.service:
             raise usage_error(
