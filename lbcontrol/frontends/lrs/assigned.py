@@ -19,7 +19,7 @@ class Assigned:
         self._kept: dict[tuple[str, str], tuple[Decision, Mapping[str, Address]]] = {}
 
     def addresses(self, decision: Decision, zone: str) -> Mapping[str, Address]:
-        """Return the addresses, by their text, that a client of ``zone`` (``zone_cohort`` of its locality) was assigned."""
+        """Return the addresses, by their text, that a client of ``zone`` (``zone_cohort``) was assigned."""
         key = (decision.service, zone if zone in decision.assignments else EVERYONE)
         kept = self._kept.get(key)
         if kept is not None and kept[0] is decision:
