@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from lbcontrol.model.assignment import Decision, Mark
 from lbcontrol.model.clients import ClientProfile, Peer
@@ -54,8 +55,11 @@ class Directory(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LoadSample:
+NOTHING: Mapping[str, float] = MappingProxyType({})
+"""Named metrics of a sample that has none."""
+
+
+class LoadSample(NamedTuple):
     """One endpoint's load as one voice saw it in one interval; None means not measured."""
 
     address: Address
@@ -65,11 +69,10 @@ class LoadSample:
     latency: float | None = None
     """Mean, in seconds."""
     in_flight: int | None = None
-    named: Mapping[str, float] = field(default_factory=dict)
+    named: Mapping[str, float] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class LoadTestimony:
+class LoadTestimony(NamedTuple):
     """What one voice said of one service. A voice is an (identity, peer address), however many streams it opens."""
 
     peer: Peer
@@ -78,7 +81,8 @@ class LoadTestimony:
     """Seconds the samples cover."""
     received_at: float
     """Our own monotonic time; theirs is never used."""
-    samples: tuple[LoadSample, ...]
+    samples: Sequence[LoadSample]
+    """Nobody changes them any more."""
     protocol: str = "native"
     """Label of the samples stored: xds or native."""
 

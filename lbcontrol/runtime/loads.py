@@ -77,18 +77,15 @@ class LoadWindow:
 
     def store(self, testimony: Testimony) -> None:
         """Keep the samples; the newest of a voice replaces its earlier ones."""
-        self._expire()
         peer, service = testimony.peer, testimony.service
         voice = (service, peer.identity.name, peer.host)
         count = len(testimony.samples)
         before = self._kept.pop(voice, None)
         if before is not None:
             self._samples -= len(before.samples)
-        elif self._voices[service] >= self._limits.voices:
+        elif not self._joined(service):
             self.refused("voices", count)
             return
-        else:
-            self._voices[service] += 1
         self._kept[voice] = testimony
         self._samples += count
         self._stored[testimony.protocol] += count
@@ -96,6 +93,14 @@ class LoadWindow:
             oldest = next(iter(self._kept))
             self.refused("full", len(self._kept[oldest].samples))
             self._drop(oldest)
+
+    def _joined(self, service: str) -> bool:
+        """Count one more voice about a service; False when there are too many whose words have not expired."""
+        self._expire()
+        if self._voices[service] >= self._limits.voices:
+            return False
+        self._voices[service] += 1
+        return True
 
     def _settle(self) -> None:
         """Hand over what was counted since: a counter costs nearly as much as all the rest of ``store``."""

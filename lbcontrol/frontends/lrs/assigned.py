@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lbcontrol.model.assignment import Decision
-from lbcontrol.model.clients import ClientProfile
+from lbcontrol.model.assignment import EVERYONE, Decision
 from lbcontrol.model.endpoints import Address
 
 KEPT = 4_096
@@ -19,9 +18,9 @@ class Assigned:
         """Begin empty."""
         self._kept: dict[tuple[str, str], tuple[Decision, Mapping[str, Address]]] = {}
 
-    def addresses(self, decision: Decision, profile: ClientProfile) -> Mapping[str, Address]:
-        """Return the addresses a client of this profile was assigned, by their text."""
-        key = (decision.service, decision.cohort_for(profile.locality))
+    def addresses(self, decision: Decision, zone: str) -> Mapping[str, Address]:
+        """Return the addresses, by their text, that a client of ``zone`` (``zone_cohort``) was assigned."""
+        key = (decision.service, zone if zone in decision.assignments else EVERYONE)
         kept = self._kept.get(key)
         if kept is not None and kept[0] is decision:
             return kept[1]

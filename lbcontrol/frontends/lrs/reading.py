@@ -7,19 +7,18 @@ it, reports by endpoint. Counts are of one interval: requests that ended, well o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import add
+from typing import Any, NamedTuple
 
-from lbcontrol.frontends.native_ports import LoadSample, NativeLimits
+from lbcontrol.frontends.lrs.counted import Counted
+from lbcontrol.frontends.native_ports import NOTHING, LoadSample, NativeLimits
 from lbcontrol.model.endpoints import Address
 from lbcontrol.model.errors import InvalidRequestError
 from lbcontrol.model.findings import Finding
 
 NANOS = 1e-9
-NOTHING: Mapping[str, float] = MappingProxyType({})
-"""Named metrics of a sample that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,13 @@ class LrsLimits:
     """Seconds between two reports of a stream; one that comes sooner is dropped unread."""
     samples: NativeLimits = NativeLimits()
     """What one sample may say: the same as by the native API."""
+    short_bytes: int = field(init=False)
+    """A report that is shorter cannot speak of too much."""
+
+    def __post_init__(self) -> None:
+        """Derive what every report asks for."""
+        least = min(self.localities, self.clusters, self.endpoints, self.metrics)
+        object.__setattr__(self, "short_bytes", ENTRY_BYTES * least)
 
 
 ENTRY_BYTES = 2
@@ -51,7 +57,7 @@ def check_report(request: Any, *, size: int, limits: LrsLimits) -> None:
     Raises:
         InvalidRequestError: LB339; the stream ends with it.
     """
-    if size < ENTRY_BYTES * min(limits.localities, limits.clusters, limits.endpoints, limits.metrics):
+    if size < limits.short_bytes:
         return
     clusters = request.cluster_stats
     _check("clusters", len(clusters), limits.clusters)
@@ -74,21 +80,53 @@ def interval_of(stats: Any) -> float:
     return float(interval.seconds + interval.nanos * NANOS)
 
 
-def samples_of(
-    stats: Any, interval: float, *, addresses: Mapping[str, Address], refused: list[str], limits: NativeLimits
-) -> tuple[LoadSample, ...]:
-    """Return the good samples of a cluster.
+class Given(NamedTuple):
+    """What the localities of one cluster are read with."""
+
+    interval: float
+    """Seconds that their counts cover, as the cluster says."""
+    addresses: Mapping[str, Address]
+    """What the reporter was assigned, by address as text."""
+    refused: list[str]
+    """Gets the reason of each sample that is dropped."""
+    limits: NativeLimits
+    """Of one sample."""
+
+
+def samples_of(places: Sequence[Any], given: Given, *, counts_only: bool) -> Sequence[LoadSample]:
+    """Return the good samples of a cluster's localities.
 
     Args:
-        stats: ClusterStats.
-        interval: Seconds that its counts cover, as it says.
-        addresses: What the reporter was assigned, by address as text.
-        refused: Gets the reason of each sample that is dropped.
-        limits: Of one sample.
+        places: UpstreamLocalityStats.
+        given: What they are read with.
+        counts_only: True when they are known to say nothing but counts of their own.
     """
+    return (_counted(places, given) if counts_only and places else None) or _each(places, given)
+
+
+def _counted(places: Sequence[Any], given: Given) -> Counted | None:
+    """Return the samples of localities that say nothing but counts, if all are good: the same as ``_each`` returns."""
+    interval, addresses, _, limits = given
+    keys = [place.locality.sub_zone for place in places]
+    distinct = set(keys)
+    if not 0.0 < interval < math.inf or len(distinct) < len(keys) or not distinct <= addresses.keys():
+        return None
+    failed = [place.total_error_requests for place in places]
+    ended = [place.total_successful_requests for place in places]
+    if any(failed):
+        ended = list(map(add, ended, failed))
+    if max(ended) > limits.rate * interval:
+        return None
+    in_flight = [place.total_requests_in_progress for place in places]
+    return Counted([addresses[key] for key in keys], ended, failed=failed, in_flight=in_flight, interval=interval)
+
+
+def _each(places: Sequence[Any], given: Given) -> Sequence[LoadSample]:
+    """Return the good samples of localities that may say anything."""
+    interval, addresses, refused, limits = given
     found: dict[str, LoadSample] = {}
     sane = 0.0 < interval < math.inf
-    for key, counts, utilization in _entries(stats):
+    for key, counts, utilization in _entries(places):
         address = addresses.get(key)
         failed = counts.total_error_requests
         ended = counts.total_successful_requests + failed
@@ -114,12 +152,12 @@ def samples_of(
     return tuple(found.values())
 
 
-def _entries(stats: Any) -> Iterator[tuple[str, Any, float | None]]:
+def _entries(places: Sequence[Any]) -> Iterator[tuple[str, Any, float | None]]:
     """Yield what is counted: of which endpoint, the counts, its utilization.
 
     A locality of several endpoints names none of them. Only localities carry a utilization.
     """
-    for place in stats.upstream_locality_stats:
+    for place in places:
         if place.upstream_endpoint_stats:
             for endpoint in place.upstream_endpoint_stats:
                 socket = endpoint.address.socket_address

@@ -16,12 +16,13 @@ from envoy.service.load_stats.v3 import lrs_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from lbcontrol.frontends.lrs.assigned import Assigned
-from lbcontrol.frontends.lrs.reading import LrsLimits, check_report, interval_of, samples_of
+from lbcontrol.frontends.lrs.outline import counts_only
+from lbcontrol.frontends.lrs.reading import Given, LrsLimits, check_report, interval_of, samples_of
 from lbcontrol.frontends.native_ports import Directory, LoadSink, LoadTestimony
 from lbcontrol.frontends.status import OK, parsed, status_of
 from lbcontrol.frontends.xds.limits import XdsLimits
 from lbcontrol.frontends.xds.node import profile_of
-from lbcontrol.model.assignment import Decision
+from lbcontrol.model.assignment import Decision, zone_cohort
 from lbcontrol.model.clients import ClientProfile, Peer, Role
 from lbcontrol.model.errors import LbControlError
 from lbcontrol.model.rendering import Payload
@@ -62,6 +63,8 @@ class LoadStatsStream:
         self._assigned = assigned
         self._peer = Peer("")
         self._profile: ClientProfile | None = None
+        self._zone = ""
+        """Cohort of its zone (``zone_cohort``), once it is introduced."""
         self._outlet: Outlet | None = None
         self._heard_at = -math.inf
         """When the last request came that was not the introduction."""
@@ -78,28 +81,31 @@ class LoadStatsStream:
 
     def received(self, message: bytes) -> None:
         """Take an introduction or a report; one beyond a limit ends the stream, a bad sample is only dropped."""
-        now = self._parts.clock.now()
-        if now - self._heard_at < self._parts.limits.report_spacing:
-            self._parts.rejected("too_soon")
+        parts = self._parts
+        now = parts.clock.now()
+        if now - self._heard_at < parts.limits.report_spacing:
+            parts.rejected("too_soon")
             return
         try:
             request = parsed(lrs_pb2.LoadStatsRequest, message)
-            check_report(request, size=len(message), limits=self._parts.limits)
-            self._take(request, now)
+            check_report(request, size=len(message), limits=parts.limits)
+            self._take(request, message, now=now)
         except LbControlError as error:
             self._refuse(error)
         else:
-            self._flush()
+            if self._waiting is not None:
+                self._flush()
 
-    def _take(self, request: Any, now: float) -> None:
-        profile = self._profile
-        if profile is not None or request.cluster_stats:
+    def _take(self, request: Any, message: bytes, *, now: float) -> None:
+        profile, clusters = self._profile, request.cluster_stats
+        if profile is not None or clusters:
             self._heard_at = now
         if profile is None:
-            profile = self._introduced(request, now)
+            self._introduced(request, now)
         elif SEND_ALL not in profile.features and now - (self._named_at or 0.0) >= NAMES_INTERVAL:
             self._ask_by_name(now)
-        self._store(request, profile, now=now)
+        if clusters:
+            self._store(clusters, message, now=now)
 
     def half_closed(self) -> None:
         """The client is done: end once the answer is out."""
@@ -115,7 +121,7 @@ class LoadStatsStream:
         del reason
         self._outlet = None
 
-    def _introduced(self, request: Any, now: float) -> ClientProfile:
+    def _introduced(self, request: Any, now: float) -> None:
         """Read who reports, and answer.
 
         Raises:
@@ -123,12 +129,11 @@ class LoadStatsStream:
         """
         node = request.node if request.HasField("node") else None
         profile = profile_of(node, self._parts.kind_of, limits=self._parts.node_limits)
-        self._profile = profile
+        self._profile, self._zone = profile, zone_cohort(profile.locality)
         if SEND_ALL in profile.features:
             self._answer(send_all_clusters=True)
         else:
             self._ask_by_name(now)
-        return profile
 
     def _ask_by_name(self, now: float) -> None:
         """Answer with the names of all services that the client may read, unless it was told the same."""
@@ -151,17 +156,19 @@ class LoadStatsStream:
     def _may_read(self, decision: Decision) -> bool:
         return self._parts.authorizer.allows(self._peer.identity, Role.READ, decision.service)
 
-    def _store(self, request: Any, profile: ClientProfile, *, now: float) -> None:
+    def _store(self, clusters: Any, message: bytes, *, now: float) -> None:
         """Hand over a report's good samples; count the others."""
-        parts = self._parts
+        parts, directory, limits = self._parts, self._parts.directory, self._parts.limits.samples
         refused: list[str] = []
-        for stats in request.cluster_stats:
-            decision = parts.directory.decision(stats.cluster_name)
+        plain = counts_only(message)
+        for stats in clusters:
+            decision = directory.decision(stats.cluster_name)
+            places = stats.upstream_locality_stats
             if decision is None or not self._may_read(decision):  # Unknown and forbidden look alike.
-                refused += ["not_assigned"] * len(stats.upstream_locality_stats)
+                refused += ["not_assigned"] * len(places)
                 continue
-            addresses, interval = self._assigned.addresses(decision, profile), interval_of(stats)
-            good = samples_of(stats, interval, addresses=addresses, refused=refused, limits=parts.limits.samples)
+            addresses, interval = self._assigned.addresses(decision, self._zone), interval_of(stats)
+            good = samples_of(places[:], Given(interval, addresses, refused, limits), counts_only=plain)
             if good:
                 parts.loads.store(LoadTestimony(self._peer, decision.service, interval, now, good, PROTOCOL))
         if refused:

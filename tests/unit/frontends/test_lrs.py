@@ -17,8 +17,8 @@ from lbcontrol.frontends.lrs.assigned import KEPT, Assigned
 from lbcontrol.frontends.lrs.frontend import LrsFrontEnd
 from lbcontrol.frontends.lrs.reading import LrsLimits
 from lbcontrol.frontends.lrs.stream import NAMES_INTERVAL, LrsParts
-from lbcontrol.model.assignment import EVERYONE, Assignment, Decision, Mark
-from lbcontrol.model.clients import ClientProfile, Role
+from lbcontrol.model.assignment import EVERYONE, Assignment, Decision, Mark, zone_cohort
+from lbcontrol.model.clients import Role
 from lbcontrol.model.endpoints import Address, Locality
 from lbcontrol.runtime.clock import FakeClock
 from lbcontrol.runtime.metrics import REFUSALS
@@ -315,10 +315,10 @@ def test_answer_waits_for_the_outlet_and_half_close_for_the_answer() -> None:
 
 def test_lists_of_addresses_are_made_once_for_a_decision_and_bounded() -> None:
     """Equal questions share the list until the decision changes; many services do not make it grow without end."""
-    assigned, client = Assigned(), ClientProfile(locality=Locality("r", "z"))
-    first = assigned.addresses(A, client)
-    assert assigned.addresses(A, client) is first
-    assert list(assigned.addresses(decision("a", 2, endpoint("10.0.0.9:1")), client)) == ["10.0.0.9:1"]
+    assigned, zone = Assigned(), zone_cohort(Locality("r", "z"))
+    first = assigned.addresses(A, zone)
+    assert assigned.addresses(A, zone) is first
+    assert list(assigned.addresses(decision("a", 2, endpoint("10.0.0.9:1")), zone)) == ["10.0.0.9:1"]
     for number in range(KEPT):
-        assigned.addresses(decision(f"s{number}", 1), client)
-    assert assigned.addresses(A, client) is not first
+        assigned.addresses(decision(f"s{number}", 1), zone)
+    assert assigned.addresses(A, zone) is not first
