@@ -85,8 +85,8 @@ class FileSource:
         """How often the kernel told that something happened."""
         self._known_words = 0
         """How often it had when nothing was new."""
-        self._tells: bool | None = None
-        """Whether the kernel tells of changes here; None before the first."""
+        self._tells = False
+        """Whether the kernel told of the last change."""
         self._gap = GAP
         self._hurry: Callable[[], None] | None = None
         """Ends the rest before its time."""
@@ -141,7 +141,7 @@ class FileSource:
             return SETTLE
         if not self._state.in_force.keys() <= {each.path for each in listing.files}:
             return SETTLE_GONE
-        told = self._words > self._known_words
+        told = self._words > self._known_words and self._hints.is_whole
         return SETTLE_TOLD if told and len(set(listing.files) - set(self._state.listing.files)) == 1 else SETTLE
 
     async def _read(self, listing: Listing, sink: Sink) -> bool:
@@ -153,7 +153,7 @@ class FileSource:
         if is_less and not self._settling.has_settled(listing, now=self._scheduler.now(), quiet=SETTLE):
             return False
         if self._state is not None:
-            self._tells = self._words > self._known_words and self._tells is not False
+            self._tells = self._words > self._known_words
         self._known_words = self._words
         self._settling.forget()
         self._report(state)

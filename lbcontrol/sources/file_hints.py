@@ -19,6 +19,8 @@ from typing import NamedTuple
 MODIFY, ATTRIB, CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x2, 0x4, 0x8, 0x40, 0x80, 0x100, 0x200
 WHAT = MODIFY | ATTRIB | CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE
 """Whatever may change how a directory's files look (inotify(7))."""
+WHOLE = CLOSE_WRITE | MOVED_TO
+"""Whoever wrote is done."""
 IGNORED = 0x8000
 """The watch is over."""
 READ_BYTES = 65_536
@@ -43,6 +45,8 @@ class Hints:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._descriptor = -1
         self._watched: tuple[int, int] | None = None
+        self.is_whole = False
+        """Whether the last that was written was closed, or moved here, and nothing was written since."""
 
     @property
     def is_watching(self) -> bool:
@@ -77,8 +81,11 @@ class Hints:
         told = b""
         with contextlib.suppress(OSError):
             told = os.read(self._descriptor, READ_BYTES)
-        if any(mask & IGNORED for mask in _masks(told)):  # The directory is gone; another may be in its place.
-            self.close()
+        for mask in _masks(told):
+            if mask & IGNORED:  # The directory is gone; another may be in its place.
+                self.close()
+            if mask & (MODIFY | WHOLE):
+                self.is_whole = bool(mask & WHOLE)
         self._hinted()
 
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import itertools
 import json
 import os
 import queue
 import random
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-_PR_SET_PDEATHSIG = 1
 _FIRST_PORT, _WORKERS = 20_000, 8
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def _ports() -> Iterator[int]:
@@ -56,9 +55,18 @@ def _environment(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in whole.items() if not name.startswith(dropped)}
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to kill this child when the thread that started it ends: no orphan after -9."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+_DIE_WITH_PARENT = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+"""Asks Linux to kill a child when the thread that started it ends (PR_SET_PDEATHSIG, SIGKILL), so that no orphan stays
+after -9, and becomes the child. Not by ``preexec_fn``: that forks, and in a process in which grpc runs a fork may hang.
+"""
+
+
+def _program(name: str) -> str:
+    """Return where a program is; OSError when there is none."""
+    found = shutil.which(name)
+    if found is None:
+        raise FileNotFoundError(name)
+    return str(Path(found).absolute())
 
 
 class Proc:
@@ -73,13 +81,12 @@ class Proc:
         self._lines: queue.Queue[str | None] = queue.Queue()
         with log.open("ab") as stderr:
             self.popen = subprocess.Popen(
-                list(argv),
+                [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, _program(argv[0]), *argv[1:]],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 env=_environment(env or {}),
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  one C call, takes no lock
             )
         self._reader = threading.Thread(target=self._pump, daemon=True)
         self._reader.start()

@@ -110,9 +110,10 @@ class Told(World):
         monkeypatch.setattr(Hints, "follow", lambda _self, _place: None)
         super().__init__(root)
 
-    def hint(self) -> None:
-        """Tell that something happened."""
+    def hint(self, *, whole: bool = True) -> None:
+        """Tell that something happened, and whether whoever wrote is done."""
         assert isinstance(self.source, FileSource)
+        self.source._hints.is_whole = whole
         self.source._hinted()
 
     async def begin(self) -> None:
@@ -144,7 +145,28 @@ async def test_change_of_one_file_that_was_told_is_taken_soon(told: Told) -> Non
     told.write("a.yaml", services("a", "b", weight=4))
     told.hint()
     await told.settle()
-    assert await told.look() == POLL
+    assert await told.look() == POLL_TOLD
+
+
+async def test_writer_that_is_not_done_is_given_the_time_it_always_had(told: Told) -> None:
+    """The kernel told of bytes, and not that the file was closed."""
+    await told.begin()
+    told.write("a.yaml", services("a", "b", weight=2))
+    told.hint(whole=False)
+    assert await told.look() == SETTLE
+
+
+async def test_kernel_says_whether_a_writer_is_done(kernel: Kernel) -> None:
+    """A file that is held open is not whole until it is closed; one that is renamed into place is."""
+    with (kernel.path / "a.yaml").open("w") as file:
+        file.write("half")
+        assert await kernel.tells(file.flush)
+        seen = [kernel.hints.is_whole]
+    assert await kernel.tells(lambda: None)
+    seen.append(kernel.hints.is_whole)
+    (kernel.path / ".b").write_text("x")
+    assert await kernel.tells(lambda: (kernel.path / ".b").rename(kernel.path / "b.yaml"))
+    assert [*seen, kernel.hints.is_whole] == [False, True, True]
 
 
 async def test_several_files_hold_still_as_long_as_ever(told: Told) -> None:
