@@ -8,6 +8,7 @@ COPY requirements requirements
 COPY scripts/install-runtime scripts/install-runtime
 COPY scripts/lib scripts/lib
 COPY clients/python/lookaside clients/python/lookaside
+COPY docs/errors docs/errors
 COPY lbcontrol lbcontrol
 RUN scripts/install-runtime /opt/lbcontrol
 

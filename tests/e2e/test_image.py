@@ -46,6 +46,10 @@ def test_image_has_what_runs_and_no_more(prefix: Path) -> None:
     size = sum(file.stat().st_size for file in prefix.rglob("*") if file.is_file() and not file.is_symlink()) >> 20
     print(f"{size} MiB")
     assert size <= MOST_MIB
+    done = subprocess.run(
+        [str(prefix / "bin/lbcontrol"), "help", "LB310"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, "LB310" in done.stdout) == (0, True), done.stderr
     names = {file.name for file in (prefix / "bin").iterdir()}
     assert not {"pip", "pip3", "uv", "pytest"} & names
     site = next(prefix.glob("lib/python3*/site-packages"))
