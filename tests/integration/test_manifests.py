@@ -189,6 +189,11 @@ def login_and_look(cluster: Kube, plane: PodPlane) -> None:
             method(ask, timeout=20.0)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     assert "10.0.0.1:50051" in plane.cli("why", "echo.shop", "10.0.0.1:50051")
+    file = plane.config.with_name("token")
+    file.write_text(f"{token}\n")
+    tls = ("--tls-ca", str(plane.pki.authority.cert), "--admin-plaintext", "--token-file", str(file))
+    shown = run_cli("get", "echo", "--server", plane.grpc, "--admin", plane.admin, *tls)
+    assert "10.0.0.1:50051" in shown
 
 
 def test_drain_survives_the_pod(cluster: Kube, planes: Callable[[str], PodPlane]) -> None:

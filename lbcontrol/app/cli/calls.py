@@ -19,7 +19,7 @@ from lookaside.api.lbcontrol.v1 import lookaside_service_pb2 as native
 from lbcontrol.app.cli.exits import Exit
 from lbcontrol.app.cli.failures import CommandError
 from lbcontrol.app.cli.options import Remote
-from lbcontrol.app.cli.proof import Proof, channel_to, proof_of
+from lbcontrol.app.cli.proof import Proof, channel_to, login_of, proof_of
 from lbcontrol.model.findings import Finding, Severity
 
 ANSWER_SECONDS = 5.0
@@ -51,9 +51,14 @@ Answer = TypeVar("Answer", bound=Message)
 class Connection:
     """A connection to one listener of a server; opened by the first call, closed by ``with``."""
 
-    def __init__(self, address: str, *, timeout: float = 0.0, proof: Proof | None = None) -> None:
-        """Dial ``address``; ``timeout`` is in seconds, 0 means ``ANSWER_SECONDS``; without ``proof`` in plaintext."""
+    def __init__(self, address: str, *, timeout: float = 0.0, proof: Proof | None = None, token_file: str = "") -> None:
+        """Dial ``address``; ``timeout`` is in seconds, 0 means ``ANSWER_SECONDS``; without ``proof`` in plaintext.
+
+        Raises:
+            CommandError: a file cannot be read, or the token would go in plaintext (LB517).
+        """
         self.address = address
+        self._login = login_of(token_file, address, proof)
         self._timeout = timeout or ANSWER_SECONDS
         self._channel = channel_to(address, proof, options=OPTIONS)
 
@@ -77,7 +82,7 @@ class Connection:
             response_deserializer=answer.FromString,
         )
         try:
-            return method(request, timeout=self._timeout)
+            return method(request, timeout=self._timeout, metadata=self._login)
         except grpc.RpcError as error:
             raise self._failure(error) from error
 
@@ -99,7 +104,7 @@ class Connection:
         )
         requests: queue.SimpleQueue[native.WatchAssignmentsRequest | None] = queue.SimpleQueue()
         requests.put(request)  # None would half-close the stream, and a half-closed watch ends.
-        stream = method(iter(requests.get, None), timeout=seconds)
+        stream = method(iter(requests.get, None), timeout=seconds, metadata=self._login)
         try:
             for news in stream:
                 if news.HasField("assignment"):
@@ -180,12 +185,15 @@ def _details(error: grpc.RpcError) -> list[Finding]:
 
 def server_of(options: Remote) -> Connection:
     """Connect to the clients' listener."""
-    return Connection(options.server, timeout=options.timeout, proof=proof_of(options))
+    proof = proof_of(options)
+    return Connection(options.server, timeout=options.timeout, proof=proof, token_file=options.token_file)
 
 
 def admin_of(options: Remote) -> Connection:
     """Connect to the operators' listener."""
-    return Connection(options.admin or default_admin(), timeout=options.timeout, proof=proof_of(options))
+    proof = None if options.admin_plaintext else proof_of(options)
+    address = options.admin or default_admin()
+    return Connection(address, timeout=options.timeout, proof=proof, token_file=options.token_file)
 
 
 def default_admin() -> str:

@@ -90,6 +90,23 @@ class Remote(Proved):
             show_default="admin.sock of the state directory, else 127.0.0.1:18001",
         ),
     ] = ""
+    admin_plaintext: Annotated[
+        bool,
+        typer.Option(
+            "--admin-plaintext",
+            envvar="LBCONTROL_ADMIN_PLAINTEXT",
+            help="The operators' listener has no TLS, though the clients' has.",
+        ),
+    ] = False
+    token_file: Annotated[
+        str,
+        typer.Option(
+            "--token-file",
+            envvar="LBCONTROL_TOKEN_FILE",
+            metavar="FILE",
+            help="Token to log in with, as a service account's.",
+        ),
+    ] = ""
     timeout: Annotated[
         float,
         typer.Option(

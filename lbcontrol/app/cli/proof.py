@@ -13,6 +13,7 @@ from lbcontrol.app.cli.exits import Exit
 from lbcontrol.app.cli.failures import CommandError
 from lbcontrol.app.cli.options import Proved
 from lbcontrol.model.findings import Finding
+from lbcontrol.runtime.authorization import is_local
 
 UNIX = "unix:"
 """How the address of a Unix socket begins; it is always plaintext."""
@@ -65,6 +66,22 @@ def channel_to(address: str, proof: Proof | None, *, options: Sequence[tuple[str
     credentials = grpc.ssl_channel_credentials(_read(proof.ca), _read(proof.key), _read(proof.cert))
     named = (("grpc.ssl_target_name_override", proof.server_name),) if proof.server_name else ()
     return grpc.secure_channel(address, credentials, options=(*options, *named))
+
+
+def login_of(token_file: str, address: str, proof: Proof | None) -> tuple[tuple[str, str], ...]:
+    """Return the metadata that logs in with the token in a file; none without one.
+
+    Raises:
+        CommandError: it cannot be read, or everybody on the way could read it (LB517).
+    """
+    if not token_file:
+        return ()
+    if proof is None and not is_local(address):
+        what = f"a token would go to {address} in plaintext"
+        do = "give --tls-ca, or forward the port to this machine"
+        raise CommandError(Finding("LB517", what, do=do), exit_code=Exit.USAGE)
+    token = (_read(token_file) or b"").decode("ascii", "replace").strip()
+    return (("authorization", f"Bearer {token}"),)
 
 
 def _read(path: str) -> bytes | None:
