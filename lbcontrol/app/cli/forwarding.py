@@ -32,6 +32,9 @@ FORWARD_SECONDS = 20.0
 """Longest time until both ports are forwarded."""
 END_SECONDS = 3.0
 """What kubectl is given to end before it is killed."""
+LAST_SECONDS = 1.0
+"""How long after a lost connection kubectl may still be there though it is what was lost."""
+UNREACHABLE = "LB910"
 
 _FORWARDING = re.compile(r"Forwarding from (127\.0\.0\.1:\d+) -> (\d+)")
 
@@ -97,7 +100,7 @@ def forwarded(target: Target, pod: str) -> Iterator[Ports]:
     try:
         yield child.ports()
     except CommandError as error:
-        if child.has_ended() and error.findings[0].code != "LB923":
+        if error.finding.code == UNREACHABLE and child.has_ended():
             raise CommandError(*child.failure().findings, *error.findings, exit_code=error.exit_code) from error
         raise
     finally:
@@ -144,7 +147,9 @@ class _Child:
         return Ports(known[SERVER_PORT], known[ADMIN_PORT])
 
     def has_ended(self) -> bool:
-        """Whether kubectl ended by itself."""
+        """Whether kubectl ended by itself; given a moment, as its connections close before it is gone."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(LAST_SECONDS)
         return self._process.poll() is not None
 
     def failure(self, why: str = "") -> CommandError:
