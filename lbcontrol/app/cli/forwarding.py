@@ -36,6 +36,8 @@ LAST_SECONDS = 1.0
 """How long after a lost connection kubectl may still be there though it is what was lost."""
 UNREACHABLE = "LB910"
 
+_LOG = re.compile(r"[EWI]\d{4} ")
+"""How a line begins that kubectl writes for its developers."""
 _FORWARDING = re.compile(r"Forwarding from (127\.0\.0\.1:\d+) -> (\d+)")
 
 
@@ -182,7 +184,7 @@ def _asked(command: Sequence[str]) -> list[Any]:
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * ASK_SECONDS, check=False
         )
         if done.returncode:
-            raise _unusable(command[0], " ".join(done.stderr.split()) or f"it ended with code {done.returncode}")
+            raise _unusable(command[0], _said(done.stderr) or f"it ended with code {done.returncode}")
         return list(json.loads(done.stdout)["items"])
     except subprocess.TimeoutExpired as error:
         raise _unusable(command[0], f"no answer within {2 * ASK_SECONDS:g}s") from error
@@ -190,6 +192,12 @@ def _asked(command: Sequence[str]) -> list[Any]:
         raise _unusable(command[0], str(error)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise _unusable(command[0], f"its answer is no list of objects: {error!r}") from error
+
+
+def _said(text: str) -> str:
+    """Return what kubectl says for people, without the lines of its log unless there is nothing else."""
+    lines = text.splitlines()
+    return " ".join([line.strip() for line in lines if not _LOG.match(line)] or lines[-1:])
 
 
 def _name(item: Mapping[str, Any]) -> str:

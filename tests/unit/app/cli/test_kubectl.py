@@ -147,6 +147,16 @@ def test_kubectl_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [each.value.finding.code for each in (asked, forwarded)] == ["LB924", "LB924"]
 
 
+def test_log_of_kubectl_is_left_out(stub: Stub) -> None:
+    """Unless it is all that kubectl says."""
+    log = "E1125 09:37:03.034829 24722 memcache.go:265] no route"
+    for said, why in ((f"{log}\n{log}\nThe connection was refused", "The connection was refused"), (log, log)):
+        stub.tell(fails={"get": said})
+        with pytest.raises(CommandError) as caught:
+            forwarding.find(Target())
+        assert caught.value.finding.why == why
+
+
 def test_kubectl_that_says_nonsense(stub: Stub, capsys: pytest.CaptureFixture[str]) -> None:
     """An answer that is no list is an error like any other."""
     stub.tell(items=None)
