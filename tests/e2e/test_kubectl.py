@@ -76,9 +76,10 @@ def test_verbs_reach_both_listeners(tmp_path: Path, plane: ControlPlane) -> None
 
 
 def test_exit_code_is_the_verbs(tmp_path: Path, plane: ControlPlane) -> None:
-    """An unknown service is not found, as with ``lbcontrol``."""
-    done = Operator(tmp_path, plane).run("get", "no-such-service")
+    """An unknown service is not found, and the forwarded server is asked what may have been meant."""
+    done = Operator(tmp_path, plane).run("get", "carts")
     assert (done.returncode, "error LB310" in done.stderr) == (3, True), done.stderr
+    assert 'did you mean "cart"?' in done.stderr
 
 
 def test_given_addresses_need_no_kubectl(tmp_path: Path, plane: ControlPlane) -> None:

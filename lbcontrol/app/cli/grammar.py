@@ -133,9 +133,13 @@ def _run(verb: Verb, given: Common, reach: Reach) -> int:
     module, _, function = verb.place.partition(":")
     try:
         with reach(given) as reached:
-            return int(getattr(importlib.import_module(HOME + module), function)(reached))
+            try:
+                return int(getattr(importlib.import_module(HOME + module), function)(reached))
+            except LbControlError as error:
+                error.findings = tuple(with_guess(error.findings, reached))  # Asks the server while it is reached.
+                raise
     except LbControlError as error:
-        report(with_guess(error.findings, given), color=wants_color(given.color, stderr=True))
+        report(error.findings, color=wants_color(given.color, stderr=True))
         if given.debug:
             traceback.print_exc()
         return exit_of(error)
