@@ -59,23 +59,27 @@ VERBS = (
 """Every verb, in the order of the help."""
 
 
-def build() -> typer.Typer:
-    """Return the command line as typer knows it."""
+Reach = Callable[[Common], contextlib.AbstractContextManager[Common]]
+"""Runs around a verb: gets its options, hands on those with which it runs."""
+
+
+def build(reach: Reach = contextlib.nullcontext) -> typer.Typer:
+    """Return the command line as typer knows it; ``reach`` runs around each verb."""
     app = typer.Typer(name="lbcontrol", rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback()(_root)
     for verb in VERBS:
-        app.command(verb.name, help=verb.help)(_command(verb))
+        app.command(verb.name, help=verb.help)(_command(verb, reach))
     return app
 
 
-def invoke(arguments: Sequence[str]) -> int:
-    """Run one command line; usage errors get the shape of every other error."""
+def invoke(arguments: Sequence[str], reach: Reach = contextlib.nullcontext) -> int:
+    """Run one command line; usage errors get the shape of every other error. ``reach`` runs around its verb."""
     if not arguments:
         with contextlib.redirect_stdout(sys.stderr):
             invoke(["--help"])
         return int(Exit.USAGE)
     try:
-        code = build()(list(arguments), prog_name="lbcontrol", standalone_mode=False)
+        code = build(reach)(list(arguments), prog_name="lbcontrol", standalone_mode=False)
     except typer.TyperException as error:
         do = next((f"lbcontrol {verb.name} --help" for verb in VERBS if verb.name == arguments[0]), "lbcontrol --help")
         what = error.format_message().rstrip(".").replace("Value error, ", "", 1)  # typer's own word for any refusal
@@ -97,11 +101,11 @@ def _root(
         raise typer.Exit
 
 
-def _command(verb: Verb) -> Callable[..., None]:
+def _command(verb: Verb, reach: Reach) -> Callable[..., None]:
     """Return a function whose signature typer reads: one parameter for each field of the verb's options."""
 
     def command(**values: typing.Any) -> None:
-        raise typer.Exit(int(_run(verb, verb.options(**values))))
+        raise typer.Exit(int(_run(verb, verb.options(**values), reach)))
 
     command.__signature__ = inspect.Signature(_parameters(verb.options))  # type: ignore[attr-defined] # typing does not know it
     command.__annotations__ = {}
@@ -125,12 +129,17 @@ def _parameters(kind: type[Common]) -> list[inspect.Parameter]:
     ]
 
 
-def _run(verb: Verb, given: Common) -> int:
+def _run(verb: Verb, given: Common, reach: Reach) -> int:
     module, _, function = verb.place.partition(":")
     try:
-        return int(getattr(importlib.import_module(HOME + module), function)(given))
+        with reach(given) as reached:
+            try:
+                return int(getattr(importlib.import_module(HOME + module), function)(reached))
+            except LbControlError as error:
+                error.findings = tuple(with_guess(error.findings, reached))  # Asks the server while it is reached.
+                raise
     except LbControlError as error:
-        report(with_guess(error.findings, given), color=wants_color(given.color, stderr=True))
+        report(error.findings, color=wants_color(given.color, stderr=True))
         if given.debug:
             traceback.print_exc()
         return exit_of(error)

@@ -1,0 +1,116 @@
+"""``kubectl lbcontrol VERB …``: the same command line, for a control plane in Kubernetes, which it finds by itself.
+
+kubectl runs a program called ``kubectl-lbcontrol`` for this, and ``kubectl_complete-lbcontrol`` for its Tab key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+
+from lbcontrol.app.cli import run as plain
+from lbcontrol.app.cli.exits import Exit
+from lbcontrol.app.cli.failures import prepare_process, report, usage_error
+from lbcontrol.app.cli.forwarding import NAMESPACE, Target, find, forwarded
+from lbcontrol.app.cli.grammar import build, invoke
+from lbcontrol.app.cli.options import Check, Common, Remote
+from lbcontrol.model.errors import LbControlError
+
+FLAGS = ("--namespace", "-n", "--context", "--kubeconfig")
+"""What stands before the verb and is kubectl's; each takes a value."""
+NO_FILES, FILES = 4, 0
+"""What kubectl's completion does besides: nothing, or offer files (ShellCompDirective of the library cobra)."""
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    prepare_process()
+    signal.signal(signal.SIGTERM, _end)  # An exception, so that the child is ended too.
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def complete() -> None:
+    """Print what the last argument may become, a line each, and then the directive, as kubectl wants it."""
+    found = candidates(sys.argv[1:])
+    print("\n".join([*found, f":{NO_FILES if found else FILES}"]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code (``exits``)."""
+    try:
+        target, rest = split(arguments)
+    except LbControlError as error:
+        report(error.findings, color=False)
+        return int(Exit.USAGE)
+
+    if rest == ["--version"]:
+        return plain(rest)
+
+    @contextlib.contextmanager
+    def reach(given: Common) -> Iterator[Common]:
+        if not isinstance(given, Remote) or (isinstance(given, Check) and given.client_env):
+            yield given
+            return
+        told = {flag for flag in ("server", "admin") if _is_told(flag, rest)}
+        if len(told) == 2:
+            yield given
+            return
+        place = find(target)
+        with forwarded(target, place.pod) as ports:
+            found = {flag: address for flag, address in ports._asdict().items() if flag not in told}
+            if given.tls_ca or given.tls_cert:  # The certificate has the name of the Service, not of this machine.
+                found["tls_server_name"] = given.tls_server_name or place.service
+            yield dataclasses.replace(given, **found)
+
+    return invoke(rest, reach)
+
+
+def candidates(arguments: Sequence[str]) -> list[str]:
+    """Return what ``lbcontrol`` would complete the last argument to."""
+    try:
+        _, rest = split(arguments)
+    except LbControlError:
+        return []
+    words = shlex.join(["lbcontrol", *rest])
+    os.environ.update(_LBCONTROL_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(len(rest)))
+    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
+        build()([], prog_name="lbcontrol")
+    return printed.getvalue().split()
+
+
+def split(arguments: Sequence[str]) -> tuple[Target, list[str]]:
+    """Take kubectl's flags off what stands before the verb.
+
+    Raises:
+        CommandError: a flag without its value (LB918).
+    """
+    namespace = os.environ.get("LBCONTROL_NAMESPACE") or NAMESPACE
+    flags: list[str] = []
+    rest = list(arguments)
+    while rest and rest[0].partition("=")[0] in FLAGS:
+        name, equals, value = rest.pop(0).partition("=")
+        if not equals and rest:
+            value = rest.pop(0)
+        if not value:
+            raise usage_error(f"{name} needs a value", do="kubectl lbcontrol --namespace NAMESPACE VERB")
+        if name in ("--namespace", "-n"):
+            namespace = value
+        else:
+            flags.append(f"{name}={value}")
+    return Target(namespace, tuple(flags)), rest
+
+
+def _is_told(flag: str, arguments: Sequence[str]) -> bool:
+    """Whether an address was given, by flag or by variable."""
+    given = any(each.partition("=")[0] == f"--{flag}" for each in arguments)
+    return given or bool(os.environ.get(f"LBCONTROL_{flag.upper()}"))
+
+
+def _end(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
