@@ -58,7 +58,7 @@ class Connection:
             CommandError: a file cannot be read, or the token would go in plaintext (LB517).
         """
         self.address = address
-        self._login = login_of(token_file, address, proof)
+        self._login = login_of(token_file, address, proof=proof)
         self._timeout = timeout or ANSWER_SECONDS
         self._channel = channel_to(address, proof, options=OPTIONS)
 

@@ -13,6 +13,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from lbcontrol.app.cli import run as plain
 from lbcontrol.app.cli.exits import Exit
@@ -63,7 +64,8 @@ def run(arguments: Sequence[str]) -> int:
             return
         place = find(target)
         with forwarded(target, place.pod) as ports:
-            found = {flag: address for flag, address in ports._asdict().items() if flag not in told}
+            found: dict[str, Any] = {flag: address for flag, address in ports._asdict().items() if flag not in told}
+            found["admin_plaintext"] = given.admin_plaintext or "admin" not in told  # On the Pod's loopback.
             if given.tls_ca or given.tls_cert:  # The certificate has the name of the Service, not of this machine.
                 found["tls_server_name"] = given.tls_server_name or place.service
             yield dataclasses.replace(given, **found)

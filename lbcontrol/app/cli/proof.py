@@ -68,7 +68,7 @@ def channel_to(address: str, proof: Proof | None, *, options: Sequence[tuple[str
     return grpc.secure_channel(address, credentials, options=(*options, *named))
 
 
-def login_of(token_file: str, address: str, proof: Proof | None) -> tuple[tuple[str, str], ...]:
+def login_of(token_file: str, address: str, *, proof: Proof | None) -> tuple[tuple[str, str], ...]:
     """Return the metadata that logs in with the token in a file; none without one.
 
     Raises:

@@ -23,18 +23,18 @@ def token(tmp_path: Path) -> str:
 )
 def test_token_is_sent_where_nobody_can_read_it(token: str, address: str, proof: Proof | None) -> None:
     """On this machine, or with TLS; without a token nothing is sent."""
-    assert login_of(token, address, proof) == (("authorization", "Bearer secret"),)
-    assert login_of("", address, proof) == ()
+    assert login_of(token, address, proof=proof) == (("authorization", "Bearer secret"),)
+    assert login_of("", address, proof=proof) == ()
 
 
 def test_token_does_not_go_over_the_network_in_plaintext(token: str) -> None:
     """The words say what to do, and not what the token is."""
     with pytest.raises(CommandError, match="LB517") as caught:
-        login_of(token, "10.0.0.1:18000", None)
+        login_of(token, "10.0.0.1:18000", proof=None)
     assert "secret" not in str(caught.value)
 
 
 def test_token_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     """With its path."""
     with pytest.raises(CommandError, match=r"LB517.*no-such"):
-        login_of(str(tmp_path / "no-such"), "127.0.0.1:1", None)
+        login_of(str(tmp_path / "no-such"), "127.0.0.1:1", proof=None)
