@@ -86,7 +86,7 @@ def test_examples_pass_the_restricted_standard(cluster: Kube) -> None:
         if each["kind"] == "Deployment":
             pod = pod_of(each)
             pod["metadata"]["namespace"] = "lbcontrol"
-            cluster.ask(post, "POST", body=pod)
+            assert not refused(lambda pod=pod: cluster.ask(post, "POST", body=pod))  # type: ignore[misc]
 
 
 def test_second_replica_is_refused(cluster: Kube) -> None:
@@ -221,3 +221,21 @@ def test_bootstrap_of_the_example_is_what_the_command_prints() -> None:
     written = json.loads((ROOT / "examples/client/bootstrap.json").read_text())
     server = written["xds_servers"][0]["server_uri"]
     assert written == json.loads(run_cli("bootstrap", "--server", server, "--node-id", "client"))
+
+
+def test_bootstraps_in_variables_are_what_the_command_prints() -> None:
+    """Those that the kubelet completes, too: only what it fills in is another."""
+    server = "lbcontrol.lbcontrol.svc.cluster.local:18000"
+    login = ("--tls-ca", "/var/run/lbcontrol/ca.crt", "--token-file", "/var/run/lbcontrol/token")
+    for name, flags in (("client", ()), ("client-token", login)):
+        found = next(
+            each
+            for each in rendered("examples/client")
+            if each["kind"] == "Deployment" and each["metadata"]["name"] == name
+        )
+        env = {each["name"]: each.get("value") for each in found["spec"]["template"]["spec"]["containers"][0]["env"]}
+        written = json.loads(env["GRPC_XDS_BOOTSTRAP_CONFIG"])
+        printed = json.loads(run_cli("bootstrap", "--server", server, *flags))
+        assert written["xds_servers"] == printed["xds_servers"]
+        assert written["node"]["id"].endswith("$(POD)")
+        assert written["node"]["locality"]["zone"] == "$(ZONE)"
