@@ -9,6 +9,7 @@ from pydantic import PlainValidator
 from pydantic.alias_generators import to_camel
 
 from lbcontrol.app.config_document import LimitsDocument
+from lbcontrol.frontends.lrs.reading import LrsLimits
 from lbcontrol.frontends.native_ports import NativeLimits
 from lbcontrol.frontends.xds.limits import XdsLimits
 from lbcontrol.runtime.rejections import FAULTS, REASONS
@@ -25,7 +26,7 @@ CALM = "GOAWAY ENHANCE_YOUR_CALM, close"
 CLOSE = "close"
 ARGUMENT = "stream ends with INVALID_ARGUMENT"
 FILE = "file refused, the old one serves"
-_NATIVE, _XDS, _REGISTRY = NativeLimits(), XdsLimits(), RegistryOptions()
+_NATIVE, _XDS, _LRS, _REGISTRY = NativeLimits(), XdsLimits(), LrsLimits(), RegistryOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,15 @@ XDS_ROWS = (
     Row("NACKs of a resource on a stream", ("nacks_per_minute",), "count for that stream only", "xds", ("nacks",)),
     Row("no message, no type", (), ARGUMENT, "xds", ("malformed", "type_missing")),
 )
+LRS_ROWS = (
+    Row("localities of a report", ("samples_per_report",), ARGUMENT, "lrs", ("report_size",)),
+    Row("clusters of a report", ("names_per_stream",), ARGUMENT, "lrs", ("report_size",)),
+    Row("endpoints of a report", (), ARGUMENT, "lrs", ("report_size",), fixed=f"{_LRS.endpoints:,}"),
+    Row("named metrics of a report", (), ARGUMENT, "lrs", ("report_size",), fixed=f"{_LRS.metrics:,}"),
+    Row("time between reports of a stream", ("report_spacing",), "dropped unread", "lrs", ("too_soon",)),
+    Row("node id, metadata", ("node_id_bytes", "node_metadata_bytes"), ARGUMENT, "lrs", ("node_id", "node_metadata")),
+    Row("no message", (), ARGUMENT, "lrs", ("malformed",)),
+)
 NATIVE_ROWS = (
     Row("names on a stream", ("names_per_stream",), ARGUMENT, "native", ("names",)),
     Row("name", (), ARGUMENT, "native", ("name",), fixed=f"{_NATIVE.name_bytes} bytes"),
@@ -246,6 +256,7 @@ SECTIONS = (
     ("Connections and streams", CONNECTIONS),
     ("On the wire (transport http2)", WIRE),
     ("xDS", XDS_ROWS),
+    ("Load reports over xDS (LRS)", LRS_ROWS),
     ("Native API", NATIVE_ROWS),
     ("Operators, probes, files", OTHER_ROWS),
 )

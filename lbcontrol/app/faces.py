@@ -9,7 +9,7 @@ from typing import cast
 from lbcontrol import __version__
 from lbcontrol.app.assembly import Core, Ground
 from lbcontrol.app.config_sources import REGISTRY
-from lbcontrol.app.limits import admin_messages, native_limits, xds_limits
+from lbcontrol.app.limits import admin_messages, lrs_limits, native_limits, xds_limits
 from lbcontrol.app.operations import OperationsParts, ServerOperations
 from lbcontrol.engine.compile import kind_of
 from lbcontrol.frontends.admin import AdminFrontEnd, AdminParts
@@ -99,6 +99,8 @@ def _lrs(core: Core) -> LrsFrontEnd:
             core.ground.scheduler,
             kind_of=kind_of,
             rejected=lambda reason: rejected.labels("lrs", reason).inc(),
+            limits=lrs_limits(core.ground.config.document.limits),
+            node_limits=xds_limits(core.ground.config.document.limits),
         )
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lbcontrol.app.config_document import LimitsDocument
+from lbcontrol.frontends.lrs.reading import LrsLimits
 from lbcontrol.frontends.native_ports import NativeLimits
 from lbcontrol.frontends.xds.limits import XdsLimits
 from lbcontrol.http2.limits import Limits
@@ -97,6 +98,17 @@ def native_limits(limits: LimitsDocument) -> NativeLimits:
         registrations_per_peer=limits.registrations_per_peer_address,
         lease_min=limits.lease_min,
         lease_max=limits.lease_max,
+    )
+
+
+def lrs_limits(limits: LimitsDocument) -> LrsLimits:
+    """Return the limits of load reports over xDS."""
+    return LrsLimits(
+        message_bytes=limits.ads_message_bytes,
+        localities=limits.samples_per_report,
+        clusters=limits.names_per_stream,
+        report_spacing=limits.report_spacing,
+        samples=native_limits(limits),
     )
 
 

@@ -123,6 +123,7 @@ REASONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "requests",
             "taken",
         ),
+        "lrs": ("malformed", "node_id", "node_metadata", "report_size", "too_soon"),
         "admin": ("address", "expiry", "forbidden", "full", "malformed", "name", "reason", "weight"),
         "probe": ("malformed", "method", "path"),
         "file": ("depth", "file_bytes", "invalid", "references", "services", "unreadable"),
