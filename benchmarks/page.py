@@ -27,7 +27,7 @@ scenario were measured in turns.
 included; *of linear* and *of raw C* are its shares of go-control-plane's LinearCache and of a C program that does
 nothing but write the same number of bytes to every socket and throw away what comes in. *First* and *last* are the
 times from before the change is asked for until the first and the last stream have it; lbcontrol watches a file, so that
-up to 0.35 s of both is its look at the file, which *first to last* leaves out. Reading the changed file is part of
+some 0.03 s of both pass until it has held still; *first to last* leaves them out. Reading the changed file is part of
 lbcontrol's CPU. *Storm* is the time in which all connect and have every first answer, *memory* the resident memory per
 connection and per stream after that, in KiB, *RSS* that of the process in the end, in MiB. Lists of more than 500
 endpoints are told in weight classes, which is why lbcontrol's message is the smaller one there; raw C sends as many
