@@ -93,7 +93,9 @@ class Rights:
 
     def __post_init__(self) -> None:
         own = "; service accounts read their own namespace" if self.own_namespace else ""
-        self.description = f"authorization: {len(self.rules)} rules{own}; what they do not grant is denied"
+        operated = any(Role.OPERATE in rule.roles for rule in self.rules)
+        alone = "" if operated else "; nobody may drain or weigh: no rule grants operate"
+        self.description = f"authorization: {len(self.rules)} rules{own}; what they do not grant is denied{alone}"
 
     def allows(self, identity: Identity, role: Role, service: str) -> bool:
         """Return whether a rule grants it; costs the same whether or not the service exists."""

@@ -25,7 +25,7 @@ Signature = tuple[int, ...]
 
 
 class SeenFile(NamedTuple):
-    """One file as it looked from outside. A tuple, because ten thousand of them are compared four times a second."""
+    """One file as it looked from outside. A tuple, because ten thousand of them are compared with each look."""
 
     path: str
     """As people know it: the configured path, and the name in it."""
@@ -56,7 +56,7 @@ class MovedError(Exception):
 def look(path: str) -> Listing:
     """Return what stands at ``path``, a file or a directory, following symlinks."""
     try:
-        status = os.stat(path)  # noqa: PTH116  (os.stat costs a third of Path.stat, and runs per file four times a second)
+        status = os.stat(path)  # noqa: PTH116  (os.stat costs a third of Path.stat, and runs per file with each look)
         if not stat.S_ISDIR(status.st_mode):
             found = _seen(path)
             return Listing(missing=found.problem) if found.problem else Listing((found,))

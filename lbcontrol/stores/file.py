@@ -98,7 +98,7 @@ class FileStore:
         return self.owned
 
     def findings(self) -> list[Finding]:
-        """Return which documents were damaged at start, and whether another process has the directory."""
+        """Return which documents were damaged when read last, and whether another process has the directory."""
         return [*self._findings, *([] if self.owned else [_foreign(self.path, Severity.WARNING)])]
 
     def load(self) -> Mapping[str, Mapping[str, object]]:
@@ -107,6 +107,7 @@ class FileStore:
         Raises:
             StateStoreError: LB909, the directory cannot be read.
         """
+        self._findings.clear()
         try:
             if self.owned:
                 self._clear_up()

@@ -135,7 +135,8 @@ def _unknown_key(node: Schema, *, key: str, place: object) -> RefusalError:
 def _unknown_value(loc: Loc, value: object, node: Schema) -> RefusalError:
     values = node.get("enum", [node["const"]] if "const" in node else [])
     words = [each or '""' for each in values] if isinstance(values, list) else []
-    return RefusalError("LB103", f"unknown {named(loc)} {shown(value)}", why=accepted(words, value))
+    what = f"unknown {named(loc).removeprefix('an ')} {shown(value)}"
+    return RefusalError("LB103", what, why=accepted(words, value))
 
 
 def _size(kind: str, loc: Loc, details: ErrorDetails) -> RefusalError:

@@ -311,7 +311,7 @@ async def connect(options: KubernetesOptions) -> Api:
         if not options.kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
             config.load_incluster_config(client_configuration=settings)
         else:
-            path = options.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+            path = _kubeconfig(options.kubeconfig)
             context = options.context or None
             await config.load_kube_config(config_file=path, context=context, client_configuration=settings)
     except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
@@ -323,3 +323,11 @@ async def connect(options: KubernetesOptions) -> Api:
             )
         ) from error  # fmt: skip
     return Api(client.ApiClient(settings))
+
+
+def _kubeconfig(named: str) -> str:
+    """Return what kubectl would read, unless a file is named; FileNotFoundError when there is none."""
+    path = named or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    if not any(Path(each).is_file() for each in path.split(os.pathsep)):
+        raise FileNotFoundError(f"there is no file {path}")
+    return path

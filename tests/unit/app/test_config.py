@@ -284,7 +284,7 @@ def test_taking_over_needs_something_to_take_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rule", "what"),
     [
-        ("{roles: [rule], identities: [a]}", "roles"),
+        ("{roles: [rule], identities: [a]}", 'unknown item of roles "rule"'),
         ("{roles: [], identities: [a]}", "roles"),
         ("{roles: [read]}", "identities"),
         ("{roles: [read], identities: [a*b]}", "a*b"),

@@ -89,6 +89,13 @@ def test_a_pattern_without_a_star_means_itself_only(pattern: str, text: str) -> 
     assert fits(pattern, text) == (pattern == text) or "*" in pattern
 
 
+def test_start_says_when_operators_are_locked_out() -> None:
+    """Whoever forgets them learns it before a drain is needed."""
+    rule = Rule(frozenset({Role.OPERATE}), ("local",), ("*",))
+    assert "nobody may drain" in Rights(()).description
+    assert "nobody may drain" not in Rights((rule,)).description
+
+
 @pytest.mark.parametrize("name", ["web", "system:serviceaccount:", "system:serviceaccount:shop", "system:node:shop:a"])
 def test_only_service_accounts_have_a_namespace(name: str) -> None:
     """Whole names, and proved ones."""
