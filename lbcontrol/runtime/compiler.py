@@ -47,6 +47,10 @@ class Capabilities(Protocol):
         """Where these clients' bare names are looked for first."""
         ...
 
+    def without_namespace(self) -> Capabilities:
+        """Return those of clients that are alike in all else."""
+        ...
+
     @property
     def listeners(self) -> bool:
         """True when the kind takes listeners from us."""

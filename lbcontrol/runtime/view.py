@@ -73,6 +73,7 @@ class PublishedView:
     def __init__(self, capabilities: Capabilities, locality: Locality, *, parts: ViewParts, pace: Pace) -> None:
         """Hold nothing yet."""
         self.capabilities = capabilities
+        self._elsewhere = capabilities.without_namespace()
         self.kind = capabilities.kind
         self.carrier = capabilities.carrier
         self.jitter = capabilities.restart_jitter
@@ -192,7 +193,10 @@ class PublishedView:
 
     def concerns(self, service: str, names: Iterable[str]) -> bool:
         """True when a decision of ``service`` that touches ``names`` has to be looked at here."""
-        return service in self._held or any(self.followers.follows(type_, self._called(names)) for type_ in TYPES)
+        if service in self._held:
+            return True
+        called = self._called(names)
+        return any(self.followers.follows(type_, called) for type_ in TYPES)
 
     def stale_names(self) -> None:
         """Forget the lists of names; they are made again when asked for."""
@@ -308,9 +312,17 @@ class PublishedView:
 
     def _job(self, decision: Decision, type: ResourceType) -> Job:  # noqa: A002  (field's term)
         cohort = decision.cohort_for(self._locality) if type is ResourceType.ENDPOINTS else EVERYONE
-        share = self._parts.renderer.compiler.share_key(self.capabilities, type)
-        key = Key(decision.service, type, cohort, share)
-        return Job(key, decision, self.capabilities, self._parts.cache.entry(key))
+        capabilities = self.capabilities if self._is_near(decision) else self._elsewhere
+        key = Key(decision.service, type, cohort, self._parts.renderer.compiler.share_key(capabilities, type))
+        return Job(key, decision, capabilities, self._parts.cache.entry(key))
+
+    def _is_near(self, decision: Decision) -> bool:
+        """Return whether a service has names in the namespace of these clients.
+
+        Else nothing is made for that namespace: clients choose its name, and could have any number of them made.
+        """
+        namespace = self.capabilities.namespace
+        return bool(namespace) and any(bare(name, namespace) for name in (decision.service, *decision.aliases))
 
     def _fill(self, held: _Held, type: ResourceType) -> Slots:  # noqa: A002  (field's term)
         """Make a type that is asked for the first time; what would hold up the loop is left to the next flush."""

@@ -76,6 +76,10 @@ class Capabilities:
     namespace: str = ""
     """Of this client: its services are known to it by their bare names, too."""
 
+    def without_namespace(self) -> Capabilities:
+        """Return those of clients that are alike in all else."""
+        return dataclasses.replace(self, namespace="") if self.namespace else self
+
     def policy(self, asked: LoadBalancerType) -> LoadBalancerType:
         """Return the policy it will run when ``asked`` is wanted: that one, or round robin in its place."""
         return asked if asked in self.policies else LoadBalancerType.ROUND_ROBIN

@@ -55,6 +55,10 @@ class Kind:
     listeners: bool = True
     namespace: str = ""
 
+    def without_namespace(self) -> Kind:
+        """Have none anyway."""
+        return self
+
 
 KINDS = {
     "grpc-go": Kind(),

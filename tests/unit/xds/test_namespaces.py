@@ -159,3 +159,23 @@ def test_only_bare_names_are_qualified(name: str, namespace: str, full: str) -> 
 def test_namespaces_are_labels(text: str, good: bool) -> None:
     """Anything else that a client says is as if nothing had been said."""
     assert is_namespace(text) is good
+
+
+def test_invented_namespaces_leave_nothing_behind() -> None:
+    """What a client calls its namespace is its own affair: bytes are made for those that a service has names in."""
+    world = spine()
+
+    def kept() -> int:
+        return sum(map(len, world.publisher._parts.cache._entries.values()))
+
+    for space in ("", "shop", "bank"):
+        world.client("grpc-go", "echo.shop", namespace=space)
+    world.rest()
+    before = kept()
+    for number in range(200):
+        client = world.client("grpc-go", "echo.shop", namespace=f"n{number}")
+        world.rest()
+        assert dialled(client) == {SHOP}
+        client.close()
+    assert kept() == before
+    assert len(world.publisher._all()) <= 4
