@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from lbcontrol.runtime.clock import LoopScheduler
-from lbcontrol.sources.kubernetes.options import KubernetesOptions
 from lbcontrol.sources.kubernetes.source import KubernetesSource
 from tests.support.kube import Kube, endpoint, endpoint_slice, namespace, service
+from tests.support.kube_source import noticed, running
 from tests.support.sinks import RecordingSink
 
 SECONDS = 30.0
@@ -36,31 +35,15 @@ def own(tmp_path: Path) -> Iterator[Kube]:
         yield cluster
 
 
-@asynccontextmanager
-async def watching(
+def watching(
     cluster: Kube, sink: RecordingSink, *, user: str = "admin", of: str
-) -> AsyncIterator[KubernetesSource]:
-    """Run a source until it has synced, and stop it at the end."""
-    options = KubernetesOptions(kubeconfig=str(cluster.kubeconfig(user)), namespaces=(of,))
-    scheduler = LoopScheduler(asyncio.get_running_loop())
-    source = KubernetesSource("cluster", options, scheduler=scheduler, rng=random.Random(1))
-    task = asyncio.create_task(source.run(sink))
-    try:
-        async with asyncio.timeout(SECONDS):
-            await sink.has_synced.wait()
-        yield source
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+) -> AbstractAsyncContextManager[KubernetesSource]:
+    """Run a source as a user."""
+    return running(cluster.kubeconfig(user), sink, of=of, seconds=SECONDS)
 
 
-async def until(holds: Callable[[], bool]) -> float:
-    """Wait for the source to notice; returns the seconds it took."""
-    began = asyncio.get_running_loop().time()
-    async with asyncio.timeout(SECONDS):
-        while not holds():  # noqa: ASYNC110  (the registry has no event to wait for)
-            await asyncio.sleep(0.01)
-    return asyncio.get_running_loop().time() - began
+until = partial(noticed, seconds=SECONDS)
+"""Waits for the source to notice."""
 
 
 async def apply(cluster: Kube, *objects: dict[str, object]) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from lbcontrol.model.services import ServiceSnapshot
-from lbcontrol.runtime.clock import LoopScheduler
-from lbcontrol.sources.kubernetes.options import KubernetesOptions
-from lbcontrol.sources.kubernetes.source import KubernetesSource
 from tests.support.kube import Kube, endpoint, endpoint_slice, namespace, service
 from tests.support.kube_proxy import KubeProxy
+from tests.support.kube_source import noticed, running
 from tests.support.sinks import RecordingSink
 
 SECONDS = 45.0
@@ -72,18 +71,10 @@ class Shop:
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[History]:
         """Run a source until it has synced; when the block is left, what it ever told is judged."""
-        sink, scheduler = History(), LoopScheduler(asyncio.get_running_loop())
-        options = KubernetesOptions(kubeconfig=str(self.proxy.kubeconfig()), namespaces=(self.namespace,))
-        source = KubernetesSource("cluster", options, scheduler=scheduler, rng=random.Random(1))
-        task = asyncio.create_task(source.run(sink))
-        try:
-            async with asyncio.timeout(SECONDS):
-                await sink.has_synced.wait()
+        sink = History()
+        async with running(self.proxy.kubeconfig(), sink, of=self.namespace, seconds=SECONDS):
             yield sink
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            await asyncio.sleep(0)  # Plain sockets are closed in the next turn.
+        await asyncio.sleep(0)  # Plain sockets are closed in the next turn.
         assert all(FIRST in told for told in sink.lists), "what was there all the time was lost for a moment"
         assert all(told <= self.ever for told in sink.lists), "something was told that was never there"
 
@@ -94,13 +85,8 @@ class Shop:
         print(f"{what}: right after {seconds:.1f} s")
 
 
-async def until(holds: Callable[[], bool]) -> float:
-    """Wait for the source to notice; returns the seconds it took."""
-    began = asyncio.get_running_loop().time()
-    async with asyncio.timeout(SECONDS):
-        while not holds():  # noqa: ASYNC110  (the registry has no event to wait for)
-            await asyncio.sleep(0.01)
-    return asyncio.get_running_loop().time() - began
+until = partial(noticed, seconds=SECONDS)
+"""Waits for the source to notice."""
 
 
 @pytest.fixture
