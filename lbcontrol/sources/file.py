@@ -120,6 +120,7 @@ class FileSource:
         self._gap = max(GAP, POLL_SHARE * (self._scheduler.now() - began))
         if listing.missing:
             self._lost(listing.missing, sink)
+            self._known_words = words
             return self._rest()
         self._found(sink)
         if self._state is not None and listing == self._state.listing:

@@ -116,6 +116,10 @@ class Told(World):
         self.source._hints.is_whole = whole
         self.source._hinted()
 
+    def away(self) -> None:
+        """Move the directory away."""
+        self.root.rename(self.root.with_name("hidden"))
+
     async def begin(self) -> None:
         """Have one file in force."""
         self.write("a.yaml", services("a", "b"))
@@ -221,3 +225,14 @@ async def test_word_ends_the_rest_and_not_the_settling(told: Told) -> None:
     assert looks[-1] - began < POLL_TOLD + 2 * POLL
     task.cancel()
     await asyncio.wait([task])
+
+
+async def test_path_that_is_missing_is_looked_for_no_faster_than_told(told: Told) -> None:
+    """One word brings one look; it is not taken for a new one each time."""
+    await told.begin()
+    told.away()
+    told.hint()
+    await told.look()
+    assert isinstance(told.source, FileSource)
+    assert told.source._words == told.source._known_words
+    assert told.sink.calls == ["stale LB201"]
