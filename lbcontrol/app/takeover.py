@@ -11,6 +11,7 @@ import structlog
 from lbcontrol.app.operations import Submit
 from lbcontrol.engine.engine import Engine
 from lbcontrol.engine.events import Event, OverrideCleared, OverrideSet
+from lbcontrol.model.errors import StateStoreError
 from lbcontrol.runtime.persistence import Persistence
 from lbcontrol.runtime.ports import Scheduler
 from lbcontrol.runtime.supervision import sleep
@@ -31,21 +32,30 @@ class TakeOver:
         self._persistence = persistence
         self._engine = engine
         self._hub = hub
+        self._problem = ""
 
     async def run(self, epoch: int, scheduler: Scheduler) -> None:
-        """Return once the directory is this process's; at once when it is already.
+        """Return once the directory is this process's, with what was said to the other; at once when it is already.
 
-        Raises:
-            StateStoreError: it is gone, or cannot be read.
+        A disk that fails keeps nobody from being served: it is tried again.
         """
         if self._store.owned:
             return
         _log.info("another process has the state directory", path=str(self._store.path))
-        while not self._store.take():
+        while (changed := await self._tried()) is None:
             await sleep(LOOK_SECONDS, scheduler)
         await self._persistence.claim(epoch)
-        changed = await self._follow()
         _log.info("took the state directory over", overrides_changed=changed)
+
+    async def _tried(self) -> int | None:
+        """Return how many overrides it changed; None while the other has the directory, or the disk fails."""
+        try:
+            return await self._follow() if self._store.take() else None
+        except StateStoreError as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                _log.error("state directory not taken over yet", error=self._problem)
+            return None
 
     async def _follow(self) -> int:
         """Put in force what was said to the other process; returns how many overrides that changes."""
