@@ -76,34 +76,36 @@ class Logins:
 
 def with_login(methods: Iterable[Method], logins: Logins) -> tuple[Method, ...]:
     """Return methods whose callers may prove themselves by token."""
-
-    def streaming(make: Callable[[], StreamHandler]) -> Callable[[], StreamHandler]:
-        return lambda: LoginStream(make(), logins)
-
-    return tuple(
-        dataclasses.replace(
-            each,
-            stream=None if each.stream is None else streaming(each.stream),
-            unary=None if each.unary is None else _unary(each.unary, logins.tokens),
-        )
-        for each in methods
+    return _wrapped(
+        methods, lambda handler: LoginStream(handler, logins), unary=lambda handler: _unary(handler, logins.tokens)
     )
 
 
 def as_local(methods: Iterable[Method]) -> tuple[Method, ...]:
     """Return methods of the operators' listener: whoever calls from this machine without proof is ``local``."""
 
-    def streaming(make: Callable[[], StreamHandler]) -> Callable[[], StreamHandler]:
-        return lambda: LocalStream(make())
-
-    def answering(handler: UnaryHandler) -> UnaryHandler:
+    def unary(handler: UnaryHandler) -> UnaryHandler:
         return lambda request, peer, metadata: handler(request, local(peer), metadata)
+
+    return _wrapped(methods, LocalStream, unary=unary)
+
+
+def _wrapped(
+    methods: Iterable[Method],
+    stream: Callable[[StreamHandler], StreamHandler],
+    *,
+    unary: Callable[[UnaryHandler], UnaryHandler],
+) -> tuple[Method, ...]:
+    """Return methods with something around their handlers."""
+
+    def streaming(make: Callable[[], StreamHandler]) -> Callable[[], StreamHandler]:
+        return lambda: stream(make())
 
     return tuple(
         dataclasses.replace(
             each,
             stream=None if each.stream is None else streaming(each.stream),
-            unary=None if each.unary is None else answering(each.unary),
+            unary=None if each.unary is None else unary(each.unary),
         )
         for each in methods
     )
