@@ -8,6 +8,7 @@ Does not belong here: what the server does.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -15,8 +16,10 @@ from collections.abc import Sequence
 def main() -> None:
     """Run the command line of this process and exit with its code."""
     from lbcontrol.app.cli.failures import prepare_process
+    from lbcontrol.app.cli.interrupts import end_on
 
     prepare_process()
+    end_on(signal.SIGINT)
     raise SystemExit(run(sys.argv[1:]))
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lbcontrol.app.cli.failures import CommandError
+from lbcontrol.app.cli.interrupts import before_end
 from lbcontrol.model.findings import Finding
 
 LABEL = "app.kubernetes.io/name=lbcontrol"
@@ -99,14 +100,13 @@ def forwarded(target: Target, pod: str) -> Iterator[Ports]:
     """
     command = target.command("port-forward", "--address=127.0.0.1", f"pod/{pod}", f":{SERVER_PORT}", f":{ADMIN_PORT}")
     child = _Child(command)
-    try:
-        yield child.ports()
-    except CommandError as error:
-        if error.finding.code == UNREACHABLE and child.has_ended():
-            raise CommandError(*child.failure().findings, *error.findings, exit_code=error.exit_code) from error
-        raise
-    finally:
-        child.end()
+    with before_end(child.end):
+        try:
+            yield child.ports()
+        except CommandError as error:
+            if error.finding.code == UNREACHABLE and child.has_ended():
+                raise CommandError(*child.failure().findings, *error.findings, exit_code=error.exit_code) from error
+            raise
 
 
 class _Child:

@@ -20,6 +20,7 @@ from lbcontrol.app.cli.exits import Exit
 from lbcontrol.app.cli.failures import prepare_process, report, usage_error
 from lbcontrol.app.cli.forwarding import NAMESPACE, Target, find, forwarded
 from lbcontrol.app.cli.grammar import build, invoke
+from lbcontrol.app.cli.interrupts import end_on
 from lbcontrol.app.cli.options import Check, Common, Remote
 from lbcontrol.model.errors import LbControlError
 
@@ -32,7 +33,7 @@ NO_FILES, FILES = 4, 0
 def main() -> None:
     """Run the command line of this process and exit with its code."""
     prepare_process()
-    signal.signal(signal.SIGTERM, _end)  # An exception, so that the child is ended too.
+    end_on(signal.SIGINT, signal.SIGTERM)
     raise SystemExit(run(sys.argv[1:]))
 
 
@@ -112,7 +113,3 @@ def _is_told(flag: str, arguments: Sequence[str]) -> bool:
     """Whether an address was given, by flag or by variable."""
     given = any(each.partition("=")[0] == f"--{flag}" for each in arguments)
     return given or bool(os.environ.get(f"LBCONTROL_{flag.upper()}"))
-
-
-def _end(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)
