@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from prometheus_client import Gauge
+
 from lbcontrol.frontends.xds.types import TYPE_URLS
 from lbcontrol.model.rendering import ResourceType
 from lbcontrol.runtime.metrics import VERDICTS, Metrics
@@ -22,6 +24,8 @@ class Meter:
         self._pushed = dict.fromkeys(self._pushes, 0)
         self._pushed_bytes = 0
         self._judged = dict.fromkeys(VERDICTS, 0)
+        self._clients: dict[str, Gauge] = {}
+        """By kind, which is one of a closed set."""
         metrics.settle_with(self._settle)
         self.streams = metrics.streams.labels(LAYER)
         self.replaced = metrics.mailbox_replaced_total
@@ -58,4 +62,7 @@ class Meter:
 
     def client(self, kind: str, change: int) -> None:
         """Count a client that came (1) or went (-1)."""
-        self._metrics.clients.labels(kind).inc(change)
+        gauge = self._clients.get(kind)
+        if gauge is None:
+            gauge = self._clients[kind] = self._metrics.clients.labels(kind)
+        gauge.inc(change)
