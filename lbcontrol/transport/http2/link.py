@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from lbcontrol.http2.connection import Connection
 from lbcontrol.http2.events import Broken, Closed, Event, HalfClosed, Message, Opened, PeerLeaves, Refused, Writable
+from lbcontrol.http2.fields import IDENTITY
 from lbcontrol.http2.frames import Code
-from lbcontrol.http2.grpc import IDENTITY, RESPONSE_HEADERS
+from lbcontrol.http2.grpc import RESPONSE_HEADERS
 from lbcontrol.model.clients import Identity, Peer
 from lbcontrol.runtime.ports import Method, Status, StatusCode, Timer
 from lbcontrol.transport.http2.asked import Asked
@@ -215,11 +216,12 @@ class Http2Link(asyncio.BufferedProtocol):
     def _take(self, events: list[Event], now: float) -> None:
         self._gathers = len(events) > 1
         for event in events:
+            if type(event) is Message:  # As nearly all are.
+                if (call := self._calls.get(event.stream)) is not None:
+                    call.received(event.body)
+                continue
             call = None if isinstance(event, Opened | Broken | PeerLeaves) else self._calls.get(event.stream)
             match event:
-                case Message():
-                    if call is not None:
-                        call.received(event.body)
                 case Opened():
                     self._open(event, now)
                 case Broken():
