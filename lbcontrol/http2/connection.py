@@ -40,11 +40,12 @@ from lbcontrol.http2.frames import (
     long_of,
     settings_frame,
 )
-from lbcontrol.http2.grpc import IDENTITY, Assembly, CompressedError, TooLargeError
+from lbcontrol.http2.grpc import IDENTITY, PREFIX_BYTES, Assembly, CompressedError, TooLargeError, is_message
 from lbcontrol.http2.headers import HeaderBlock
 from lbcontrol.http2.http1 import HTTP1_ANSWER, is_http1
 from lbcontrol.http2.intake import Intake, unpadded
 from lbcontrol.http2.limits import Limits
+from lbcontrol.http2.receiving import Receiving
 from lbcontrol.http2.sending import Sending
 from lbcontrol.http2.streams import Stream
 from lbcontrol.http2.whole import WholeFrames
@@ -61,7 +62,6 @@ class Connection:
         "_blocks",
         "_broken",
         "_budget",
-        "_credit",
         "_events",
         "_highest",
         "_intake",
@@ -70,7 +70,7 @@ class Connection:
         "_leaving",
         "_limits",
         "_message_limit",
-        "_receivable",
+        "_receiving",
         "_whole",
         "sending",
         "streams",
@@ -107,8 +107,6 @@ class Connection:
         """Open streams by id."""
         self._highest = 0
         self._block: HeaderBlock | None = None
-        self._receivable = limits.connection_window
-        self._credit = 0
         self._leaving = False
         self._last = 0
         """Highest stream that was taken; what GOAWAY says, which may never grow again (section 6.8)."""
@@ -116,6 +114,7 @@ class Connection:
         self._events: list[Event] = []
         self.sending = Sending(self.streams, budget=self._budget, events=self._events, fast_path=fast_path)
         """Windows, messages and trailers towards the peer."""
+        self._receiving = Receiving(limits, self.sending, budget=self._budget)
         first = settings_frame(
             {
                 Setting.MAX_CONCURRENT_STREAMS: limits.streams,
@@ -159,20 +158,9 @@ class Connection:
         whole = None if self._whole is None else self._whole.read(data)
         if whole is None or self._broken or self._block is not None or not self._intake.is_between_frames:
             return None
-        size = len(data) - HEAD_BYTES
         found = self.streams.get(whole[0])
-        if found is None or self._receivable < size or not found.takes(size):
+        if found is None or not self._receiving.take_whole(found, len(data) - HEAD_BYTES):
             return None
-        self._receivable -= size
-        self._credit += size
-        found.receivable -= size
-        found.credit += size
-        if self._budget.empty:
-            self._budget.data(size)
-        if self._credit >= self._limits.connection_window // 2:
-            self._give_back_connection(0)
-        if found.credit >= self._limits.stream_window // 2:
-            self._give_back(found, 0)
         return whole
 
     def take(self) -> bytes:
@@ -204,7 +192,7 @@ class Connection:
         """Undo ``pause``."""
         if stream in self.streams:
             self.streams[stream].paused = False
-            self._give_back(self.streams[stream], 0)
+            self._receiving.give_back(self.streams[stream])
 
     def ping(self, data: bytes) -> None:
         """Ask whether the peer is there; ``data`` has 8 bytes."""
@@ -254,12 +242,11 @@ class Connection:
         size = len(payload)
         if not stream:
             raise ConnectionFaultError(Code.PROTOCOL_ERROR, "stream_0")
-        self._receivable -= size
-        if self._receivable < 0:
-            raise ConnectionFaultError(Code.FLOW_CONTROL_ERROR, "connection_window")
-        self._give_back_connection(size)  # Whatever becomes of the stream (section 6.9).
-        body = unpadded(payload) if flags & PADDED else payload
         found = self.streams.get(stream)
+        if not flags and found is not None and self._took_whole(found, payload):
+            return
+        self._receiving.take(size)
+        body = unpadded(payload) if flags & PADDED else payload
         if found is None or not found.remote_open:
             self._stray(stream)
             self._late_data(stream, len(body), flags=flags)
@@ -272,9 +259,17 @@ class Connection:
         self._body(found, body, now=now)
         if found.assembly is not None:
             self._charge(found, found.assembly, size=len(body), now=now)
-        self._give_back(found, size)
+        found.credit += size
+        self._receiving.give_back(found)
         if flags & END_STREAM:
             self._end_remote(found)
+
+    def _took_whole(self, stream: Stream, payload: bytes) -> bool:
+        """Take a frame that is one whole message, as nearly all are; False: nothing was changed."""
+        if self._whole is None or not is_message(payload) or not self._receiving.take_whole(stream, len(payload)):
+            return False
+        self._events.append(Message(stream.id, payload[PREFIX_BYTES:]))
+        return True
 
     def _body(self, stream: Stream, body: bytes, *, now: float) -> None:
         stream.received += len(body)
@@ -332,21 +327,6 @@ class Connection:
             stream.refused, stream.assembly = True, None
             self._events.append(Refused(stream.id, 0, 0, cut=True))
         self._events.append(HalfClosed(stream.id))
-
-    def _give_back(self, stream: Stream, size: int) -> None:
-        """Open the stream's window again once half of it is used."""
-        stream.credit += size
-        if stream.remote_open and not stream.paused and stream.credit >= self._limits.stream_window // 2:
-            self.sending.control(long_frame(Kind.WINDOW_UPDATE, stream.id, value=stream.credit))
-            stream.receivable += stream.credit
-            stream.credit = 0
-
-    def _give_back_connection(self, size: int) -> None:
-        self._credit += size
-        if self._credit >= self._limits.connection_window // 2:
-            self.sending.control(long_frame(Kind.WINDOW_UPDATE, 0, value=self._credit))
-            self._receivable += self._credit
-            self._credit = 0
 
     def _headers(self, flags: int, stream: int, *, payload: bytes, now: float) -> None:
         if not stream:

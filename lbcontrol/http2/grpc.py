@@ -29,6 +29,11 @@ def prefixed(message: bytes) -> bytes:
     return _PREFIX.pack(0, len(message)) + message
 
 
+def is_message(payload: bytes) -> bool:
+    """Return whether a payload is one message with its prefix, not compressed, and nothing else."""
+    return len(payload) >= PREFIX_BYTES and _PREFIX.unpack_from(payload) == (0, len(payload) - PREFIX_BYTES)
+
+
 def is_grpc(content_type: bytes) -> bool:
     """Return whether a request with this content type is gRPC with protobuf."""
     kind = content_type.partition(b";")[0].strip()

@@ -146,5 +146,5 @@ def check_held(connection: Connection, limits: Limits) -> None:
     for what, (held, bound) in bounds.items():
         if held > bound:
             raise FindingError(f"{what}: {held} held, {bound} allowed")
-    if not connection._broken and connection._receivable + connection._credit != limits.connection_window:
+    if not connection._broken and connection._receiving.window != limits.connection_window:
         raise FindingError("bytes of the connection's window are lost")

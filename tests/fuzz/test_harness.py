@@ -11,6 +11,7 @@ from lbcontrol.http2 import connection, fields, grpc
 from lbcontrol.http2.connection import Connection
 from lbcontrol.http2.errors import ConnectionFaultError
 from lbcontrol.http2.grpc import Assembly
+from lbcontrol.http2.receiving import Receiving
 from lbcontrol.http2.sending import Sending
 from lbcontrol.http2.streams import Stream
 from tests.fuzz.runner import run
@@ -25,18 +26,22 @@ def late_frames_end_the_connection(patch: pytest.MonkeyPatch) -> None:
 
 def window_is_not_given_back(patch: pytest.MonkeyPatch) -> None:
     """The connection's window only shrinks."""
-    patch.setattr(Connection, "_give_back_connection", lambda self, size: None)
+
+    def shrinking(self: Receiving, size: int) -> None:
+        self._receivable -= size
+
+    patch.setattr(Receiving, "take", shrinking)
 
 
 def stream_window_is_not_kept(patch: pytest.MonkeyPatch) -> None:
     """A peer may send more on a stream than it was told."""
-    give_back = Connection._give_back
+    give_back = Receiving.give_back
 
-    def generous(self: Connection, stream: Stream, size: int) -> None:
-        give_back(self, stream, size)
-        stream.receivable += size
+    def generous(self: Receiving, stream: Stream) -> None:
+        give_back(self, stream)
+        stream.receivable += 1
 
-    patch.setattr(Connection, "_give_back", generous)
+    patch.setattr(Receiving, "give_back", generous)
 
 
 def more_is_sent_than_the_peer_takes(patch: pytest.MonkeyPatch) -> None:

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from envoy.service.discovery.v3 import ads_pb2
+from envoy.service.discovery.v3 import ads_pb2, discovery_pb2
+from google.protobuf.message import Message
 
 from lbcontrol.frontends.admin_ports import ClientView, Told
 from lbcontrol.frontends.xds import delta, shown, sotw
 from lbcontrol.frontends.xds.broadcast import Broadcast
+from lbcontrol.frontends.xds.introductions import Introductions
 from lbcontrol.frontends.xds.limits import XdsLimits, check_request
 from lbcontrol.frontends.xds.meter import Meter
+from lbcontrol.frontends.xds.node import profile_of
 from lbcontrol.frontends.xds.nonces import Nonces
-from lbcontrol.frontends.xds.requests import Reader, read_delta, read_sotw
+from lbcontrol.frontends.xds.requests import Reader, Request, read_delta, read_sotw
 from lbcontrol.frontends.xds.responses import Responses, encode_delta, encode_sotw
 from lbcontrol.frontends.xds.stream import AdsStream, Shared, Variant
 from lbcontrol.frontends.xds.ticks import SharedTick
@@ -58,7 +61,6 @@ class XdsFrontEnd:
             views=parts.views,
             authorizer=parts.authorizer,
             scheduler=parts.scheduler,
-            kind_of=parts.kind_of,
             limits=parts.limits,
             responses=self.responses,
             meter=Meter(parts.metrics),
@@ -67,17 +69,33 @@ class XdsFrontEnd:
             streams=self._streams,
             broadcast=Broadcast(self.responses, parts.scheduler, on=parts.fast_path),
         )
-        check = partial(check_request, limits=parts.limits)
         states = Variant(
-            Reader(read_sotw, check), sotw.verdict, sotw.subscribe, sotw.draft, encode_sotw, sotw.asks_nothing
+            *self._readers(read_sotw, discovery_pb2.DiscoveryRequest),
+            sotw.verdict,
+            sotw.subscribe,
+            sotw.draft,
+            encode_sotw,
+            sotw.asks_nothing,
         )
         deltas = Variant(
-            Reader(read_delta, check), delta.verdict, delta.subscribe, delta.draft, encode_delta, delta.asks_nothing
+            *self._readers(read_delta, discovery_pb2.DeltaDiscoveryRequest),
+            delta.verdict,
+            delta.subscribe,
+            delta.draft,
+            encode_delta,
+            delta.asks_nothing,
         )
         self._variants = {
             "StreamAggregatedResources": partial(AdsStream, shared, states),
             "DeltaAggregatedResources": partial(AdsStream, shared, deltas),
         }
+
+    def _readers(self, read: Callable[[bytes], Request], kind: type[Message]) -> tuple[Reader, Introductions]:
+        """Return what reads the requests of one variant: all of them, and the first ones of streams."""
+        parts = self._parts
+        reader = Reader(read, partial(check_request, limits=parts.limits))
+        known = partial(profile_of, kind_of=parts.kind_of, limits=parts.limits)
+        return reader, Introductions(reader, known, kind=kind, id_bytes=parts.limits.node_id_bytes)
 
     def methods(self) -> Sequence[Method]:
         """Return both methods of AggregatedDiscoveryService."""

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from lbcontrol.frontends.xds.entries import GONE, Parked
-from lbcontrol.frontends.xds.scope import Scope
+from lbcontrol.frontends.xds.scope import Published, Scope
 from lbcontrol.frontends.xds.subscription import Draft, Hold, Subscription
 from lbcontrol.model.rendering import Resource, ResourceType
 from lbcontrol.runtime.views import Absence
 
 MOST_BYTES = 1_048_576
 """A response that holds more is sent, and the rest follows in the next one: no client has to take 40 MB at once."""
+
+
+def all_published(names: Collection[str], scope: Scope, *, type_: ResourceType) -> list[Published] | None:
+    """Return what there is of every name, sorted; None when one is absent, or all are too much for one response."""
+    found, size = [], 0
+    for name in sorted(names) if len(names) > 1 else names:
+        published = scope.published(type_, name)
+        if published is None:
+            return None
+        size += len(published[0].body)
+        found.append(published)
+    return found if size < MOST_BYTES else None
 
 
 @dataclass(slots=True)

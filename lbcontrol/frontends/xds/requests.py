@@ -1,4 +1,4 @@
-"""Requests of both variants, read into one value; identical acknowledgements are read once."""
+"""Requests of both variants, read into one value; identical ones are read once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 
 from lbcontrol.frontends.status import parsed
 from lbcontrol.frontends.xds.nonces import NONE, parse_nonce
+from lbcontrol.runtime.views import ALL
 
 KEPT = 1_024
 """Requests kept for the next client that sends the same bytes; the oldest goes first."""
@@ -43,6 +44,13 @@ class Request:
     def brings_state(self) -> bool:
         """True when the client holds something already, so that this is a reconnect."""
         return bool(self.version or self.initial)
+
+    @property
+    def only_names(self) -> bool:
+        """True when it asks for names, without a wildcard, and says nothing else."""
+        if not self.names or ALL in self.names or self.nonce != NONE:
+            return False
+        return self.rejection is None and not (self.version or self.dropped or self.initial)
 
 
 def _reason(error: Any) -> str:
@@ -87,8 +95,9 @@ def read_delta(raw: bytes) -> Request:
 class Reader:
     """Reads the requests of one variant.
 
-    All streams that were sent the same publication acknowledge it with the same bytes: such a request is read once,
-    and the streams share the value, its names included. Bound: ``KEPT`` requests of ``KEPT_BYTES``.
+    All streams that were sent the same publication acknowledge it with the same bytes, and clients that want the same
+    ask for it with the same: such a request is read once, and the streams share the value, its names included. Bound:
+    ``KEPT`` requests of ``KEPT_BYTES``.
     """
 
     def __init__(self, read: Callable[[bytes], Request], check: Callable[[Request], None]) -> None:
@@ -107,13 +116,9 @@ class Reader:
         if request is None:
             request = self._read(raw)
             self._check(request)
-            if request.nonce > NONE and request.node is None and len(raw) <= KEPT_BYTES:
+            if request.nonce >= NONE and request.node is None and len(raw) <= KEPT_BYTES:
                 self._keep(raw, request)
         return request
-
-    def known(self, raw: bytes) -> Request | None:
-        """Return what ``raw`` says if somebody has said it before."""
-        return self._kept.get(raw)
 
     def _keep(self, raw: bytes, request: Request) -> None:
         if len(self._kept) >= KEPT:

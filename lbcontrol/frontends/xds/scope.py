@@ -8,6 +8,9 @@ from lbcontrol.model.rendering import Resource, ResourceType
 from lbcontrol.runtime.ports import Authorizer
 from lbcontrol.runtime.views import ALL, Absence, Follower, View
 
+Published = tuple[Resource, Mark | None]
+"""A resource, no stand-in, and the mark of its service."""
+
 
 class Scope:
     """A view for one identity and one stream. Forbidden names look, and cost, like unknown ones."""
@@ -28,6 +31,11 @@ class Scope:
             return self.view.missing(type_, name)
         found = self.view.resource(type_, name)
         return self.view.missing(type_, name) if found is Absence.UNKNOWN else found
+
+    def published(self, type_: ResourceType, name: str) -> Published | None:
+        """Return what there is of ``name``; None for what is absent, or has a stand-in."""
+        found = self.find(type_, name)
+        return (found, self.mark(name)) if isinstance(found, Resource) and found.service else None
 
     def listed(self, type_: ResourceType) -> frozenset[str] | None:
         """Return the names a wildcard covers; None while names may be missing."""

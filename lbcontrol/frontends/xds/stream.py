@@ -7,7 +7,7 @@ then endpoints, listener and route, so that nothing is named before it was sent.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from lbcontrol.frontends.pace import Bucket
 from lbcontrol.frontends.status import OK, status_of
 from lbcontrol.frontends.xds.broadcast import Broadcast, is_plain, is_quiet
 from lbcontrol.frontends.xds.departures import Departures, wanted_by
+from lbcontrol.frontends.xds.introductions import Introductions
 from lbcontrol.frontends.xds.limits import (
     XdsLimits,
     check_count,
@@ -22,7 +23,8 @@ from lbcontrol.frontends.xds.limits import (
     reason_of,
 )
 from lbcontrol.frontends.xds.meter import Meter
-from lbcontrol.frontends.xds.node import profile_of
+from lbcontrol.frontends.xds.nonces import NONE
+from lbcontrol.frontends.xds.parts import all_published
 from lbcontrol.frontends.xds.requests import Reader, Request
 from lbcontrol.frontends.xds.responses import Content, EncodeResponse, Responses
 from lbcontrol.frontends.xds.scope import Scope
@@ -77,6 +79,8 @@ class Variant:
     """What differs between State of the World and Delta."""
 
     read: Reader
+    introduced: Introductions
+    """Reads the first request of a stream."""
     verdict: Judge
     subscribe: Subscribe
     draft: Compose
@@ -92,8 +96,6 @@ class Shared:
     views: Views
     authorizer: Authorizer
     scheduler: Scheduler
-    kind_of: Callable[[str], str]
-    """Client kind of a ``node.user_agent_name``."""
     limits: XdsLimits
     responses: Responses
     meter: Meter
@@ -165,6 +167,7 @@ class AdsStream:
         self.peer = peer
         self._outlet = outlet
         self.opened_at = self._shared.scheduler.now()
+        self._quiet = self._shared.broadcast.on
         self._shared.streams[self] = None
         self._shared.meter.streams.inc()
 
@@ -173,10 +176,11 @@ class AdsStream:
         if self._outlet is None:
             return
         self._count_request()
-        if self._quiet and self._confirm(message):
-            return
         try:
-            self._take(self._variant.read(message))
+            request = self._read(message)
+            if self._quiet and (self._confirm(request) or self._answer(request)):
+                return
+            self._take(request)
         except LbControlError as error:
             self._shared.meter.rejected(reason_of(error))
             self._end(status_of(error))
@@ -243,10 +247,17 @@ class AdsStream:
 
     # --- requests
 
-    def _confirm(self, message: bytes) -> bool:
+    def _read(self, message: bytes) -> Request:
+        """Read a request; the first says who the client is, later nodes do not count (xds_protocol)."""
+        if self.scope is not None:
+            return self._variant.read(message)
+        request, profile = self._variant.introduced(message)
+        self._introduce(profile)
+        return request
+
+    def _confirm(self, request: Request) -> bool:
         """Note what is nothing but the ACK of the newest response, as nearly all requests are; False: the long way."""
-        request = self._variant.read.known(message)
-        if request is None or request.rejection is not None or self.scope is None:
+        if request.rejection is not None or self.scope is None:
             return False
         type_ = TYPES.get(request.type_url)
         sub = None if type_ is None else self._subs.get(type_)
@@ -258,6 +269,24 @@ class AdsStream:
         self._shared.meter.judged(Verdict.ACK.value)
         for resource in fresh:
             self.scope.view.acknowledged(resource)
+        return True
+
+    def _answer(self, request: Request) -> bool:
+        """Subscribe to names of one more type, and send what they all stand for; False: the long way."""
+        type_, scope, outlet, shared = TYPES.get(request.type_url), self.scope, self._outlet, self._shared
+        if type_ is None or type_ in self._subs or scope is None or outlet is None or not request.only_names:
+            return False
+        found = all_published(request.names, scope, type_=type_)
+        if found is None or len(self._subs) + len(self._unknown) >= shared.limits.types_per_stream:
+            return False
+        content = Content(type_, tuple(resource for resource, _ in found))
+        payload, nonce = shared.responses.payload(self._variant.encode, content, after=NONE)
+        if not outlet.offer(payload):
+            return False
+        self._subscription(type_).begin(request.names, scope, found=found, nonce=nonce, now=shared.scheduler.now())
+        shared.meter.pushed(type_, payload.size)
+        if type_ is ResourceType.CLUSTER:
+            self._rewarm(content.resources)
         return True
 
     def _count_request(self) -> None:
@@ -272,8 +301,9 @@ class AdsStream:
             self._outlet.resume_reading()
 
     def _take(self, request: Request) -> None:
-        scope = self.scope or self._introduce(request)
-        type_ = TYPES.get(request.type_url)
+        scope, type_ = self.scope, TYPES.get(request.type_url)
+        if scope is None:
+            return
         if type_ is None:
             self._shared.meter.unknown_types.inc()
             self._unknown |= {request.type_url}
@@ -282,9 +312,7 @@ class AdsStream:
         sub = self._subs.get(type_)
         first = sub is None
         if sub is None:
-            sub = Subscription(type_)
-            both = {**self._subs, type_: sub}
-            self._subs = {each: both[each] for each in TYPE_URLS if each in both}
+            sub = self._subscription(type_)
             check_types(len(self._subs) + len(self._unknown), self._shared.limits)
         said = self._variant.verdict(sub, request, first=first)
         self._judge(sub, request, said)
@@ -293,16 +321,21 @@ class AdsStream:
         if first and type_ is ResourceType.ENDPOINTS and request.brings_state and scope.view.jitter > 0:
             self._delay(sub, scope.view.jitter)
 
-    def _introduce(self, request: Request) -> Scope:
-        """Take the first request's node for who the client is; later nodes do not count (xds_protocol)."""
+    def _subscription(self, type_: ResourceType) -> Subscription:
+        """Return a new subscription, in its place in make-before-break order."""
+        sub = Subscription(type_)
+        both = {**self._subs, type_: sub}
+        self._subs = {each: both[each] for each in TYPE_URLS if each in both}
+        return sub
+
+    def _introduce(self, said: ClientProfile) -> None:
+        """Note who the client is."""
         shared = self._shared
-        said = profile_of(request.node, shared.kind_of, limits=shared.limits)
         proved = namespace_of(self.peer.identity)
         self.profile = replace(said, namespace=proved) if proved else said
         view = shared.views.view(self.profile)
         self.scope = Scope(view, shared.authorizer, identity=self.peer.identity, follower=self)
         shared.meter.client(view.kind, 1)
-        return self.scope
 
     def _judge(self, sub: Subscription, request: Request, said: Verdict) -> None:
         """Note what the client says of a response; a late verdict counts for what it is about, and for nothing else."""
@@ -410,14 +443,14 @@ class AdsStream:
         self._count_unknown(sub)
         self._shared.meter.pushed(sub.type, payload.size)
         if sub.type is ResourceType.CLUSTER:
-            self._rewarm(draft)
+            self._rewarm(draft.resources)
         return True
 
-    def _rewarm(self, draft: Draft) -> None:
+    def _rewarm(self, clusters: Iterable[Resource]) -> None:
         """Remember whose endpoints went out before their cluster did: a client that warms it asks for them again."""
         endpoints = self._subs.get(ResourceType.ENDPOINTS)
         if endpoints is not None:
-            again = [resource.name for resource in draft.resources if resource.name in endpoints.entries]
+            again = [resource.name for resource in clusters if resource.name in endpoints.entries]
             endpoints.rewarmed = with_names(endpoints.rewarmed, again)
 
     def _count_parked(self) -> None:

@@ -7,7 +7,7 @@ is new is grouped into a response.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from types import MappingProxyType
 from lbcontrol.frontends.xds.entries import GONE, Entry, Parked, Refusal, blamed_of, park
 from lbcontrol.frontends.xds.nonces import NONE
 from lbcontrol.frontends.xds.requests import Request
-from lbcontrol.frontends.xds.scope import Scope
+from lbcontrol.frontends.xds.scope import Published, Scope
 from lbcontrol.model.assignment import Mark
 from lbcontrol.model.rendering import Resource, ResourceType
 from lbcontrol.runtime.views import Absence
@@ -293,6 +293,25 @@ class Subscription:
         self.settle(draft.settled)
         self.due = False
         self.touched = bool(self.dirty or self.owed)
+
+    def begin(
+        self, names: AbstractSet[str], scope: Scope, *, found: Sequence[Published], nonce: int, now: float
+    ) -> None:
+        """Note the first names of a type, and that a response with all they stand for is on its way.
+
+        Args:
+            names: What is asked for, without a wildcard.
+            scope: What the client may be told.
+            found: What there is of each name.
+            nonce: Of the response.
+            now: Monotonic seconds.
+        """
+        self.names, self.named = names, True
+        for name in names:
+            scope.follow(self.type, name)
+        self._wait_for(nonce, tuple(resource for resource, _ in found))
+        for resource, mark in found:
+            self.entries[resource.name] = Entry(resource.version, resource, mark, nonce, since=now)
 
     def tell(self, entry: Entry, told: tuple[Resource, ...], *, nonce: int, mark: Mark | None, now: float) -> None:
         """Note that a response with just the one resource of ``entry`` is on its way: ``sent`` in short.

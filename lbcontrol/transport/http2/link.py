@@ -26,6 +26,10 @@ PLAIN_REQUESTS = 4
 """Requests of one connection that are no gRPC and whose end is waited for."""
 HIGH_WATER = 65_536
 """Unsent bytes above which nothing more is offered, and nothing more is read."""
+GATHERED = 16
+"""Pieces of output that wait for further answers to what was read with one call."""
+GATHERED_BYTES = 8_192
+"""Longest of them; a longer one takes those before it along."""
 PING_DATA = b"lbctrl\0\0"
 OVERTIME = Status(StatusCode.DEADLINE_EXCEEDED, "a message took too long to arrive")
 COMPRESSED = Status(StatusCode.UNIMPLEMENTED, "compressed messages are not taken; this server takes identity")
@@ -56,6 +60,7 @@ class Http2Link(asyncio.BufferedProtocol):
         "_calls",
         "_closing_at",
         "_ending",
+        "_gathers",
         "_leaving",
         "_lingering",
         "_opened_at",
@@ -102,6 +107,8 @@ class Http2Link(asyncio.BufferedProtocol):
         self._closing_at: float | None = None
         """When the socket was closed; the peer may still have to take the last bytes."""
         self._leaving = self._ending = False
+        self._gathers = False
+        """More answers may follow in this turn: what is small waits for them."""
         self._timers: dict[int, Timer] | None = None
         """Of calls whose deadline is near; made when needed."""
         self._lingering: dict[int, float] | None = None
@@ -178,10 +185,12 @@ class Http2Link(asyncio.BufferedProtocol):
     # What calls ask for.
 
     def write(self, frames: bytes) -> None:
-        """Write frames after what the connection has queued."""
-        transport = self._transport
-        if transport is not None:
-            transport.write(self.connection.take() + frames if self.connection.sending.out else frames)
+        """Write frames after what the connection has queued; a few answers to one read leave together."""
+        transport, out = self._transport, self.connection.sending.out
+        if self._gathers and len(frames) <= GATHERED_BYTES and len(out) < GATHERED:
+            out.append(frames)
+        elif transport is not None:
+            transport.write(self.connection.take() + frames if out else frames)
 
     def flush(self) -> None:
         """Write what the connection has queued."""
@@ -212,6 +221,7 @@ class Http2Link(asyncio.BufferedProtocol):
     # What happened on the connection.
 
     def _take(self, events: list[Event], now: float) -> None:
+        self._gathers = len(events) > 1
         for event in events:
             call = None if isinstance(event, Opened | Broken | PeerLeaves) else self._calls.get(event.stream)
             match event:
@@ -229,6 +239,7 @@ class Http2Link(asyncio.BufferedProtocol):
                     self._tell(call, event)
                 case _:
                     pass
+        self._gathers = False
         self.flush()
         self._settle()
 

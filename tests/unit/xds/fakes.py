@@ -88,7 +88,14 @@ class Stream:
 class Bench:
     """Everything a stream needs."""
 
-    def __init__(self, *, denied: Sequence[str] = (), limits: XdsLimits | None = None, **services: Any) -> None:
+    def __init__(
+        self,
+        *,
+        denied: Sequence[str] = (),
+        limits: XdsLimits | None = None,
+        fast_path: bool = True,
+        **services: Any,
+    ) -> None:
         """Publish ``services``, by name and endpoint weights."""
         self.clock = FakeClock()
         self.world = FakeWorld(self.clock)
@@ -96,7 +103,7 @@ class Bench:
         permits = Permits(*((Role.READ, name) for name in denied))
         chance = random.Random(1)
         self.front = XdsFrontEnd(
-            XdsParts(self.world, permits, self.clock, self.metrics, kind_of, limits or XdsLimits(), chance)
+            XdsParts(self.world, permits, self.clock, self.metrics, kind_of, limits or XdsLimits(), chance, fast_path)
         )
         self.services: dict[str, list[Any]] = {}
         self.publish(**services)

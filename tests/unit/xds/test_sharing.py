@@ -112,8 +112,8 @@ def test_kept_responses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept.assembled == 9
 
 
-def test_identical_acknowledgements_are_read_once() -> None:
-    """Requests with a nonce and no node are kept by their bytes, up to a bound; others are not."""
+def test_identical_requests_are_read_once() -> None:
+    """Requests with no node, and no nonce but one of ours, are kept by their bytes, up to a bound; others are not."""
     read: list[bytes] = []
 
     def counting(raw: bytes) -> Request:
@@ -124,8 +124,10 @@ def test_identical_acknowledgements_are_read_once() -> None:
     ack = discovery_pb2.DiscoveryRequest(type_url="t", response_nonce="1", resource_names=["a"]).SerializeToString()
     first = discovery_pb2.DiscoveryRequest(type_url="t", resource_names=["a"]).SerializeToString()
     assert reader(ack) is reader(ack)
-    assert reader(first) is not reader(first)
-    assert read == [ack, first, first]
+    assert reader(first) is reader(first)
+    foreign = discovery_pb2.DiscoveryRequest(type_url="t", response_nonce="x").SerializeToString()
+    assert reader(foreign) is not reader(foreign)
+    assert read == [ack, first, foreign, foreign]
     for number in range(2, requests.KEPT + 2):
         reader(discovery_pb2.DiscoveryRequest(response_nonce=str(number)).SerializeToString())
     reader(ack)
