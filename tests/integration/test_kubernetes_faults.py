@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lbcontrol.model.services import ServiceSnapshot
+from lbcontrol.sources.kubernetes.sockets import LOST_SECONDS
 from tests.support.kube import Kube, endpoint, endpoint_slice, namespace, service
 from tests.support.kube_proxy import KubeProxy
 from tests.support.kube_source import noticed, running
@@ -161,6 +162,19 @@ async def test_refusals_leave_the_picture(shop: Shop, status: int) -> None:
         shop.proxy.refusal = 0
         await shop.right(sink, f"status {status}")
         assert len(sink.lists) <= told + 3  # one for each of the three changes at most: no flap
+
+
+@pytest.mark.timeout(120)
+async def test_watch_whose_path_drops_packets_is_noticed(shop: Shop) -> None:
+    """No reset and no end comes, and new connections work: the API server looks well while its watches are dead."""
+    async with shop.watched() as sink:
+        watches = shop.proxy.asked["watch"]
+        shop.proxy.vanish()
+        await asyncio.to_thread(change, shop)
+        seconds = await until(lambda: sink.stale_since is not None)
+        print(f"noticed after {seconds:.1f} s; {LOST_SECONDS} s of silence are believed")
+        await shop.right(sink, "a path that drops packets")
+        assert shop.proxy.asked["watch"] > watches
 
 
 @pytest.mark.timeout(120)
