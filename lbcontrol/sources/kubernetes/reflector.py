@@ -122,6 +122,8 @@ class Reflector:
         self._scheduler = scheduler
         self._rng = rng
         self._patience = Patience(scheduler, rng)
+        self._patience_when_gone = Patience(scheduler, rng)
+        """Apart: an API server that is back, and keeps the version no more, is listed at once after any outage."""
         self._page = PAGE
         self._version = ""
 
@@ -133,7 +135,7 @@ class Reflector:
             except GoneError:
                 _log.info("listing again", what=self._kind.what, version=self._version)
                 self._version = ""
-                await self._patience.pause(at_once=True)
+                await self._patience_when_gone.pause(at_once=True)
             except SourceUnavailableError as error:
                 if isinstance(error, UnusableError):
                     self._version = ""

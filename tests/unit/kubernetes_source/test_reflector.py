@@ -134,6 +134,20 @@ async def test_gone_again_and_again_is_asked_slowly() -> None:
         assert clock.now() > 2.0
 
 
+async def test_gone_after_an_outage_is_listed_at_once() -> None:
+    """The API server answers again: what it does not keep any more is no reason to wait as long as for its return."""
+
+    async def seconds(*answers: Response) -> float:
+        outage = [OSError("refused") for _ in range(6)]
+        async with reflected(Script(page("a"), *outage, *answers)) as (held, clock):
+            assert held.said.count("LB234") == len(outage)
+            return clock.now()
+
+    waited = await seconds()
+    assert waited > 5.0
+    assert await seconds(Response(error_line(410)), page("a", "b", version="20")) - waited < 0.1
+
+
 async def test_watch_that_ends_at_once_is_asked_slowly() -> None:
     """So is one that takes watches and ends them."""
     async with reflected(Script(page("a"), *(Response() for _ in range(5)))) as (held, clock):
