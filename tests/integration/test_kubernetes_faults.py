@@ -65,6 +65,11 @@ class Shop:
         path = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices/{self.namespace}-{name}"
         self.kube.ask(path, "DELETE")
 
+    def version(self) -> str:
+        """Return the version of the slices as they are now."""
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"
+        return str(self.kube.ask(path)["metadata"]["resourceVersion"])
+
     def addresses(self) -> set[str]:
         """Return what is right now."""
         return {f"10.0.0.{host}:50051" for hosts in self.slices.values() for host in hosts}
@@ -137,6 +142,22 @@ async def test_empty_list_answered_once_empties_nothing(shop: Shop) -> None:
             shop.proxy.gone, shop.proxy.empty_lists = "status", 1
         await until(lambda: shop.proxy.empty_lists == 0)
         await shop.right(sink, "empty list answered once")
+
+
+async def test_list_of_an_old_version_brings_nothing_back(shop: Shop) -> None:
+    """As of an API server that lags behind: what is gone since stays gone, and the next list is right."""
+    async with shop.watched() as sink:
+        old = shop.version()
+        await asyncio.to_thread(change, shop)
+        await shop.right(sink, "changed")
+        told = len(sink.lists)
+        with shop.proxy.away():
+            await until(lambda: sink.stale_since is not None)
+            await asyncio.to_thread(shop.put, "d", 6)
+            shop.proxy.gone, shop.proxy.old = "status", old
+        await shop.right(sink, "a list of an old version")
+        assert (shop.proxy.gone, shop.proxy.old) == ("", "")
+        assert not any("10.0.0.2:50051" in each for each in sink.lists[told:])
 
 
 async def test_slow_api_server_is_read_in_the_end(shop: Shop) -> None:

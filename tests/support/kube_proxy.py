@@ -41,6 +41,8 @@ class KubeProxy:
         """Seconds to wait for every ``PIECE`` bytes of an answer."""
         self.empty_lists = 0
         """So many lists of EndpointSlices are answered with nothing, whole and of an old version."""
+        self.old = ""
+        """Version of which the next list of EndpointSlices is."""
         self.gone = ""
         """How the next watch of EndpointSlices hears that its version is gone: by ``status``, or by an ``event``."""
         self.cuts = 0
@@ -144,11 +146,18 @@ class KubeProxy:
             return faulty
         headers = {"Authorization": request.headers.get("Authorization", "")}
         with contextlib.suppress(aiohttp.ClientError, ConnectionError):
-            async with session.get(request.path_qs, headers=headers) as real:
+            async with session.get(self._path(request, is_watch=is_watch), headers=headers) as real:
                 return await self._passed_on(request, real, self._lines(real) if is_watch else self._pieces(real))
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=502)
+
+    def _path(self, request: Any, *, is_watch: bool) -> str:
+        path = str(request.path_qs)
+        if not (self.old and request.path.endswith("/endpointslices")) or is_watch:
+            return path
+        old, self.old = self.old, ""
+        return f"{path}&resourceVersion={old}&resourceVersionMatch=Exact"
 
     def _faulty(self, request: Any, *, is_watch: bool) -> web.Response | None:
         if self.refusal:
