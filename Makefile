@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo lint types layers proto proto-check docs interop interop-grpcio fuzz fuzz-coverage bench-fanout bench-kubernetes bench-h2spec bench-attacks soak lock fmt clean
+.PHONY: help setup check test demo lint types layers proto proto-check docs image interop interop-grpcio fuzz fuzz-coverage bench-fanout bench-kubernetes bench-h2spec bench-attacks soak lock fmt clean
 BIN := .venv/bin
+IMAGE := lbcontrol:0.1.0.dev0
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,9 @@ proto-check: setup ## generated code is up to date; buf lint and breaking
 
 docs: setup ## writes docs/reference and the CRD from the code
 	@$(BIN)/python scripts/reference.py && $(BIN)/python scripts/client_table.py && $(BIN)/python scripts/crd.py
+
+image: setup ## builds the image with docker, and runs it as a Pod would; ARGS="--build-arg BASE=python@sha256:..."
+	@docker build --tag $(IMAGE) $(ARGS) . && LBCONTROL_IMAGE=$(IMAGE) $(BIN)/pytest -q -s tests/e2e/test_container.py
 
 interop: setup ## real clients against the real control plane; a part of it on transport grpcio too
 	@$(BIN)/pytest tests/interop

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -38,13 +37,7 @@ class Peer:
     @property
     def host(self) -> str:
         """The IP without port, or the whole text when there is none."""
-        return _host_of(self.address)
-
-
-@functools.lru_cache(maxsize=32_768)
-def _host_of(address: str) -> str:
-    """Asked for with every load report: as many are kept as there are connections."""
-    return address.rpartition(":")[0].strip("[]") if ":" in address else address
+        return self.address.rpartition(":")[0].strip("[]") if ":" in self.address else self.address
 
 
 @dataclass(frozen=True, slots=True)

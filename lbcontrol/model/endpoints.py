@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-import functools
 import ipaddress
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 MAX_WEIGHT_SUM = 2**32 - 1
 """Clients reject a locality or priority whose weights add up to more (gRFC A27, uint32)."""
@@ -25,7 +25,7 @@ class Health(enum.StrEnum):
         return self in (Health.SERVING, Health.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, weakref_slot=True)
 class Address:
     """An IP address and port in canonical text form; never a host name."""
 
@@ -44,7 +44,10 @@ class Address:
         Raises:
             ValueError: not an IP address with a port; the message says what is wrong and what to write.
         """
-        return _parse_address(text)
+        known = _PARSED.get(text)
+        if known is None:
+            known = _PARSED[text] = _parse_address(text)
+        return known
 
     @classmethod
     def parse_dialable(cls, text: str) -> Address:
@@ -54,10 +57,21 @@ class Address:
             ValueError: as for ``parse``; or no client can dial it (unspecified, multicast, reserved, broadcast), or it
                 is an IPv4 address in IPv6 form, which could stand beside its plain form.
         """
-        return _parse_dialable(text)
+        known = _DIALABLE.get(text)
+        if known is None:
+            known = _DIALABLE[text] = _parse_dialable(text)
+        return known
 
 
-@functools.lru_cache(maxsize=65536)
+_PARSED: WeakValueDictionary[str, Address] = WeakValueDictionary()
+"""Addresses by their text: sources read the same lists again and again.
+
+Each is remembered for as long as somebody holds it, so that backends that come and go leave nothing behind.
+"""
+_DIALABLE: WeakValueDictionary[str, Address] = WeakValueDictionary()
+"""The same, of those that clients can dial."""
+
+
 def _parse_address(text: str) -> Address:
     host, bracket, port = text.rpartition(":")
     if not bracket or not host:
@@ -79,9 +93,8 @@ def _parse_address(text: str) -> Address:
     return Address(str(ip), int(port))
 
 
-@functools.lru_cache(maxsize=65536)
 def _parse_dialable(text: str) -> Address:
-    address = _parse_address(text)
+    address = Address.parse(text)
     ip = ipaddress.ip_address(address.host)
     mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
     if mapped is not None:

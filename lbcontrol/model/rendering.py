@@ -33,7 +33,7 @@ class EndpointForm:
     """None: the client's kind does not read weights here."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class LocalityForm:
     """A group of endpoints that share locality, priority and locality weight."""
 

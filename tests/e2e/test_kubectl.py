@@ -16,10 +16,13 @@ import pytest
 
 from tests.support.control_plane import ControlPlane, services_yaml
 from tests.support.kubectl_stub import pod, write_stub
+from tests.support.pki import Authority
+from tests.support.tls_plane import ServicePlane
 
 PROGRAM = str(Path(sys.executable).with_name("kubectl-lbcontrol"))
 COMPLETER = str(Path(sys.executable).with_name("kubectl_complete-lbcontrol"))
 ADDRESS = "10.0.0.1:50051"
+NAME = "lbcontrol.lb.svc.cluster.local"
 PATIENCE = 60.0
 
 
@@ -31,7 +34,7 @@ class Operator:
         ports = {"18000": int(plane.grpc.rpartition(":")[2]), "18001": int(plane.admin.rpartition(":")[2])}
         items = [{"kind": "Service", "metadata": {"name": "lbcontrol"}}, pod("lbcontrol-1")]
         stub = {"log": str(self.log), "items": items, "ports": ports, **told}
-        dropped = ("LBCONTROL_SERVER", "LBCONTROL_ADMIN", "LBCONTROL_NAMESPACE")
+        dropped = ("LBCONTROL_SERVER", "LBCONTROL_ADMIN", "LBCONTROL_NAMESPACE", "LBCONTROL_TLS_CA")
         self.env = {name: value for name, value in os.environ.items() if name not in dropped}
         self.env |= {"KUBECTL": str(write_stub(home)), "KUBECTL_STUB": json.dumps(stub)}
 
@@ -55,6 +58,23 @@ def is_alive(process: int) -> bool:
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane with one service."""
     made = ControlPlane(tmp_path_factory.mktemp("plane"))
+    try:
+        made.start({"cart.yaml": services_yaml("cart", {ADDRESS: 1, "10.0.0.2:50051": 1})})
+        yield made
+    finally:
+        made.kill9()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whom operators believe."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def service_plane(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[ServicePlane]:
+    """The same as in the overlay ``production``: its certificate has the name of its Service in ``lb`` alone."""
+    made = ServicePlane(tmp_path_factory.mktemp("service-plane"), authority.issue("service", f"DNS:{NAME}"))
     try:
         made.start({"cart.yaml": services_yaml("cart", {ADDRESS: 1, "10.0.0.2:50051": 1})})
         yield made
@@ -120,7 +140,57 @@ def test_kubectl_that_dies_is_named(tmp_path: Path, plane: ControlPlane) -> None
     assert b"error LB923" in said
 
 
-def test_tab_key_is_answered() -> None:
-    """As kubectl reads it: candidates, then what to do besides."""
-    done = subprocess.run([COMPLETER, "-n", "lb", "undr"], capture_output=True, text=True, timeout=PATIENCE, check=True)
-    assert done.stdout == "undrain\n:4\n"
+def test_certificate_with_the_name_of_the_service_is_believed(
+    tmp_path: Path, plane: ControlPlane, service_plane: ServicePlane, authority: Authority
+) -> None:
+    """Though what is dialled is a port of this machine; the name is that of the namespace, unless another is given."""
+    operator, proof = Operator(tmp_path, service_plane), ("--tls-ca", str(authority.cert))
+    listed = operator.run("-n", "lb", "services", "-o", "json", *proof)
+    assert listed.returncode == 0, listed.stderr
+    assert operator.run("-n", "lb", "drain", "cart", ADDRESS, "--reason", "test", *proof).returncode == 0
+    assert operator.run("-n", "lb", "undrain", "cart", ADDRESS, *proof).returncode == 0
+    missed = operator.run("-n", "lb", "get", "carts", *proof)
+    assert (missed.returncode, 'did you mean "cart"?' in missed.stderr) == (3, True), missed.stderr
+    other = operator.run("-n", "elsewhere", "services", *proof)
+    assert (other.returncode, "error LB910" in other.stderr) == (1, True), other.stderr
+    assert operator.run("-n", "elsewhere", "services", *proof, "--tls-server-name", NAME).returncode == 0
+    plaintext = Operator(tmp_path, plane).run("-n", "lb", "services", *proof)
+    assert plaintext.returncode == 1, plaintext.stdout
+
+
+def tab(operator: Operator, *line: str, **env: str) -> tuple[str, float]:
+    """Press the Tab key; returns what kubectl reads, and after how many seconds. Nothing else is said."""
+    began = time.monotonic()
+    command, env = [COMPLETER, *line], {**operator.env, **env}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert done.stderr == ""
+    assert not any(is_alive(each) for each in operator.forwarders())
+    return done.stdout, time.monotonic() - began
+
+
+def test_tab_key_is_answered(tmp_path: Path, plane: ControlPlane) -> None:
+    """As kubectl reads it: candidates, then what to do besides; verbs are known without asking anybody."""
+    operator = Operator(tmp_path, plane)
+    assert tab(operator, "-n", "lb", "undr")[0] == "undrain\n:4\n"
+    assert operator.forwarders() == []
+
+
+def test_tab_key_offers_what_is_live(
+    tmp_path: Path, plane: ControlPlane, service_plane: ServicePlane, authority: Authority
+) -> None:
+    """Services and endpoints of the control plane in Kubernetes, by a port forwarded for that."""
+    operator = Operator(tmp_path, plane)
+    said, seconds = tab(operator, "get", "ca")
+    assert said == "cart\n:4\n"
+    assert tab(operator, "-n", "lb", "why", "cart", "10.0.0.1")[0] == f"{ADDRESS}\n:4\n"
+    print(f"{seconds:.1f} s, with a kubectl that is a Python program")
+    encrypted = Operator(tmp_path, service_plane)
+    assert tab(encrypted, "-n", "lb", "get", "ca", LBCONTROL_TLS_CA=str(authority.cert))[0] == "cart\n:4\n"
+    assert tab(encrypted, "-n", "lb", "get", "--tls-ca", str(authority.cert), "ca")[0] == "cart\n:4\n"
+
+
+def test_tab_key_says_nothing_when_there_is_nothing(tmp_path: Path, plane: ControlPlane) -> None:
+    """Neither does it wait for long."""
+    for fails in ("get", "port-forward"):
+        operator = Operator(tmp_path, plane, fails={fails: "error: forbidden"})
+        assert tab(operator, "get", "ca")[0] == ":0\n"

@@ -67,6 +67,25 @@ async def test_slices_are_followed(kube: Kube, shop: str) -> None:
         await until(lambda: name not in sink.picture)
 
 
+async def test_services_are_chosen_by_label_or_all_of_them(kube: Kube, shop: str) -> None:
+    """The API server applies the selector, to what changes as well; the annotation "false" always keeps one out."""
+    found, every = RecordingSink(), RecordingSink()
+    off = {"lbcontrol.io/enabled": "false"}
+    await apply(kube, service(shop, "plain", annotations={}), service(shop, "off", annotations=off))
+    label = partial(asyncio.to_thread, kube.kubectl, "-n", shop, "label", "service")
+    await label("plain", "off", "team=a")
+    async with (
+        running(kube.kubeconfig(), found, of=shop, seconds=SECONDS, services="Selected", selector="team=a"),
+        running(kube.kubeconfig(), every, of=shop, seconds=SECONDS, services="All"),
+    ):
+        assert [set(sink.picture) for sink in (found, every)] == [{f"plain.{shop}"}] * 2
+        await label("plain", "team-")
+        await until(lambda: not found.picture)
+        await label("plain", "team=a")
+        await until(lambda: set(found.picture) == {f"plain.{shop}"})
+        assert set(every.picture) == {f"plain.{shop}"}
+
+
 async def test_a_thousand_endpoints_in_many_slices_come_whole(kube: Kube, shop: str) -> None:
     """The first telling has them all, over several pages of the list."""
     sink = RecordingSink()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lbcontrol.model.services import ServiceSnapshot
+from lbcontrol.sources.kubernetes.sockets import LOST_SECONDS
 from tests.support.kube import Kube, endpoint, endpoint_slice, namespace, service
 from tests.support.kube_proxy import KubeProxy
 from tests.support.kube_source import noticed, running
@@ -63,6 +64,11 @@ class Shop:
         del self.slices[name]
         path = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices/{self.namespace}-{name}"
         self.kube.ask(path, "DELETE")
+
+    def version(self) -> str:
+        """Return the version of the slices as they are now."""
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"
+        return str(self.kube.ask(path)["metadata"]["resourceVersion"])
 
     def addresses(self) -> set[str]:
         """Return what is right now."""
@@ -138,6 +144,22 @@ async def test_empty_list_answered_once_empties_nothing(shop: Shop) -> None:
         await shop.right(sink, "empty list answered once")
 
 
+async def test_list_of_an_old_version_brings_nothing_back(shop: Shop) -> None:
+    """As of an API server that lags behind: what is gone since stays gone, and the next list is right."""
+    async with shop.watched() as sink:
+        old = shop.version()
+        await asyncio.to_thread(change, shop)
+        await shop.right(sink, "changed")
+        told = len(sink.lists)
+        with shop.proxy.away():
+            await until(lambda: sink.stale_since is not None)
+            await asyncio.to_thread(shop.put, "d", 6)
+            shop.proxy.gone, shop.proxy.old = "status", old
+        await shop.right(sink, "a list of an old version")
+        assert (shop.proxy.gone, shop.proxy.old) == ("", "")
+        assert not any("10.0.0.2:50051" in each for each in sink.lists[told:])
+
+
 async def test_slow_api_server_is_read_in_the_end(shop: Shop) -> None:
     """1 KB in 0.2 s: the first list comes, and changes do."""
     hosts = range(1, 251)
@@ -161,6 +183,19 @@ async def test_refusals_leave_the_picture(shop: Shop, status: int) -> None:
         shop.proxy.refusal = 0
         await shop.right(sink, f"status {status}")
         assert len(sink.lists) <= told + 3  # one for each of the three changes at most: no flap
+
+
+@pytest.mark.timeout(120)
+async def test_watch_whose_path_drops_packets_is_noticed(shop: Shop) -> None:
+    """No reset and no end comes, and new connections work: the API server looks well while its watches are dead."""
+    async with shop.watched() as sink:
+        watches = shop.proxy.asked["watch"]
+        shop.proxy.vanish()
+        await asyncio.to_thread(change, shop)
+        seconds = await until(lambda: sink.stale_since is not None)
+        print(f"noticed after {seconds:.1f} s; {LOST_SECONDS} s of silence are believed")
+        await shop.right(sink, "a path that drops packets")
+        assert shop.proxy.asked["watch"] > watches
 
 
 @pytest.mark.timeout(120)

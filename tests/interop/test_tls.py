@@ -12,10 +12,10 @@ import pytest
 
 from tests.interop.conftest import WEIGHTS
 from tests.support.backends import Backends
-from tests.support.clients import GO, GRPCIO, Client, Language
+from tests.support.clients import GO, GRPCIO, JAVA, Client, Language
 from tests.support.control_plane import services_yaml
 from tests.support.envoy import Envoy
-from tests.support.pki import Pki, make_pki
+from tests.support.pki import Pki, jvm_trust, make_pki
 from tests.support.procs import free_port
 from tests.support.require import component, need
 from tests.support.stats import assert_split
@@ -54,6 +54,27 @@ def test_xds_client_with_a_certificate_calls_by_weight(
         answer = client.call(CALLS)
     assert (answer.ok, answer.failed) == (CALLS, 0), answer.errors
     assert_split(answer.backends, dict(zip(backends.addresses, WEIGHTS, strict=True)))
+
+
+@pytest.mark.parametrize("trusts", [True, False])
+def test_java_believes_what_its_jvm_does(trusts: bool, pki: Pki, backends: Backends, tmp_path: Path) -> None:
+    """grpc-java knows the type tls and reads nothing of it: neither authority nor certificate."""
+    plane = TlsPlane(tmp_path / "plane", pki, asks=False)
+    weights = dict(zip(backends.addresses, WEIGHTS, strict=True))
+    trust = jvm_trust(pki.authority.cert, tmp_path) if trusts else {}
+    log = tmp_path / "client.log"
+    try:
+        plane.start({"greeter.yaml": services_yaml("greeter", weights)})
+        env = {"GRPC_XDS_BOOTSTRAP_CONFIG": plane.bootstrap(), **trust}
+        with Client(JAVA, "xds:///greeter", server="", log=log, env=env) as client:
+            if trusts:
+                client.reach(backends.addresses)
+            answer = client.call(CALLS if trusts else 2)
+    finally:
+        plane.kill9()
+    assert (answer.failed == 0) is trusts, answer.errors
+    if trusts:
+        assert_split(answer.backends, weights)
 
 
 def test_envoy_with_a_certificate_takes_the_printed_bootstrap(

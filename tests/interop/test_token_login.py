@@ -12,10 +12,10 @@ import yaml
 from lbcontrol.app.cli.verbs.bootstrap import TOKENS, VARIABLE
 from tests.interop.conftest import WEIGHTS
 from tests.support.backends import Backends
-from tests.support.clients import GO, GRPCIO, Client, Language
+from tests.support.clients import GO, GRPCIO, JAVA, Client, Language
 from tests.support.control_plane import ControlPlane, services_yaml
 from tests.support.kube import Kube, namespace
-from tests.support.pki import make_pki
+from tests.support.pki import jvm_trust, make_pki
 from tests.support.stats import assert_split
 
 pytestmark = pytest.mark.timeout(180)
@@ -31,7 +31,10 @@ class TokenPlane(ControlPlane):
         super().__init__(home, transport=transport)
         pki = make_pki(home)
         self.authority = pki.authority.cert
-        rule = {"roles": ["read"], "identities": ["system:serviceaccount:logins:web"], "services": ["greeter"]}
+        rules = [
+            {"roles": ["read"], "identities": ["system:serviceaccount:logins:web"], "services": ["greeter"]},
+            {"roles": ["read"], "identities": ["anonymous"], "services": ["open"]},
+        ]
         document = {
             "apiVersion": "lbcontrol.io/v1alpha1",
             "kind": "Server",
@@ -39,7 +42,7 @@ class TokenPlane(ControlPlane):
             "sources": {"local": {"type": "file", "path": str(self.files)}},
             "tls": {"grpc": {"cert": str(pki.server.cert), "key": str(pki.server.key)}},
             "authentication": {"kubernetes": {"audience": AUDIENCE, "kubeconfig": str(kubeconfig)}},
-            "authorization": {"rules": [rule]},
+            "authorization": {"rules": rules},
         }
         self.config = home / "server.yaml"
         self.config.write_text(yaml.safe_dump(document))
@@ -51,13 +54,14 @@ class TokenPlane(ControlPlane):
 
 @pytest.fixture(params=["http2", "grpcio"])
 def plane(request: pytest.FixtureRequest, tmp_path: Path, kube: Kube, backends: Backends) -> Iterator[TokenPlane]:
-    """It serves the backends as greeter, on each transport."""
+    """It serves the backends as greeter, and to everybody as open, on each transport."""
     for name in ("web", "guest"):
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": "logins", "name": name}}
         kube.apply(namespace("logins"), account)
     started = TokenPlane(tmp_path / "plane", kube.kubeconfig(), transport=request.param)
     try:
-        started.start({"greeter.yaml": services_yaml("greeter", dict(zip(backends.addresses, WEIGHTS, strict=True)))})
+        weights = dict(zip(backends.addresses, WEIGHTS, strict=True))
+        started.start({f"{name}.yaml": services_yaml(name, weights) for name in ("greeter", "open")})
         yield started
     finally:
         started.kill9()
@@ -98,3 +102,13 @@ def test_xds_client_with_a_token_that_is_good_for_nothing_reaches_nobody(
     with Client(language, "xds:///greeter", server="", log=tmp_path / "client.log", env=env) as client:
         answer = client.call(2)
     assert (answer.ok, answer.failed) == (0, 2), answer.backends
+
+
+def test_java_leaves_the_token_out(plane: TokenPlane, kube: Kube, tmp_path: Path) -> None:
+    """grpc-java 1.85 reads no ``call_creds`` of a server: it is anonymous, and gets what that may read."""
+    env = environment(plane, kube.account_token("logins", "web", AUDIENCE), tmp_path)
+    env |= jvm_trust(plane.authority, tmp_path)
+    for name, calls in (("open", (20, 0)), ("greeter", (0, 20))):
+        with Client(JAVA, f"xds:///{name}", server="", log=tmp_path / f"{name}.log", env=env) as client:
+            answer = client.call(20)
+        assert (answer.ok, answer.failed) == calls, answer.errors

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 
 from lbcontrol.engine import events
-from lbcontrol.frontends.xds.responses import MOST_KEPT
+from lbcontrol.frontends.xds.resources.endpoints import LOCALITIES
+from lbcontrol.frontends.xds.responses import KEPT_SECONDS, MOST_KEPT
 from lbcontrol.frontends.xds.stream import AdsStream
 from lbcontrol.frontends.xds.subscription import Subscription
+from lbcontrol.model.endpoints import Address
+from lbcontrol.model.rendering import EndpointForm, LocalityForm, Resource
 from lbcontrol.model.services import BackendRef, RouteRule, ServiceSnapshot
 from lbcontrol.runtime.collector import collector_paused
 from lbcontrol.runtime.publisher import PublisherOptions
@@ -80,6 +83,24 @@ def test_closed_streams_do_not_wait_for_the_collector() -> None:
             come_and_go(spine, number)
         spine.rest()
         assert sum(type(each) is AdsStream for each in gc.get_objects()) == before
+
+
+def test_nothing_is_left_of_backends_that_came_and_went() -> None:
+    """Each change brings an address that was never there; what was made for the one before it ends with it."""
+    spine = Spine()
+    spine.feed(one(1), events.SourceSynced("one"))
+    clients = [spine.client(kind, "g") for kind in KINDS]
+
+    def counted(numbers: range) -> list[int]:
+        for number in numbers:
+            spine.feed(one(number))
+            spine.clock.advance(KEPT_SECONDS)
+            for client in clients:
+                client.read()
+        return [*alive(Address, EndpointForm, LocalityForm, Resource), len(LOCALITIES)]
+
+    before = counted(range(2, 5))
+    assert counted(range(5, 155)) == before
 
 
 def test_view_lets_go_of_a_big_service_that_was_left_before_it_was_made() -> None:

@@ -216,7 +216,7 @@ class Kube:
             "--advertise-address=127.0.0.1",
             f"--secure-port={self._port}",
             "--endpoint-reconciler-type=none",
-            "--service-cluster-ip-range=10.96.0.0/16",
+            "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
             "--authorization-mode=RBAC",
             f"--token-auth-file={keys / 'tokens.csv'}",
             f"--tls-cert-file={keys / 'api.crt'}",

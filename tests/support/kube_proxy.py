@@ -20,6 +20,7 @@ from aiohttp import web
 
 from tests.support.kube import Kube
 from tests.support.procs import free_port
+from tests.support.silence import drop_what_comes, unacknowledged
 
 PIECE = 1_024
 """Bytes after which a slow proxy waits."""
@@ -40,6 +41,8 @@ class KubeProxy:
         """Seconds to wait for every ``PIECE`` bytes of an answer."""
         self.empty_lists = 0
         """So many lists of EndpointSlices are answered with nothing, whole and of an old version."""
+        self.old = ""
+        """Version of which the next list of EndpointSlices is."""
         self.gone = ""
         """How the next watch of EndpointSlices hears that its version is gone: by ``status``, or by an ``event``."""
         self.cuts = 0
@@ -48,6 +51,8 @@ class KubeProxy:
         """Lists (each page) and watches of EndpointSlices so far."""
         self._kube, self._home, self._port = kube, home, free_port()
         self._open: dict[asyncio.Task[Any], asyncio.Transport] = {}
+        self._mute: set[asyncio.Task[Any]] = set()
+        """Those that say nothing any more."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
         self._started = threading.Event()
@@ -65,6 +70,11 @@ class KubeProxy:
         """Break off every open watch."""
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._break)
+
+    def vanish(self) -> None:
+        """Be gone for every open watch without a word, as behind a path that drops packets; new connections work."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self._vanish(), self._loop).result(10.0)
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
@@ -93,6 +103,13 @@ class KubeProxy:
             transport.abort()
             task.cancel()
 
+    async def _vanish(self) -> None:
+        self._mute.update(self._open)
+        for transport in self._open.values():
+            while unacknowledged(transport):  # noqa: ASYNC110  (no event; what is lost would be sent again and again)
+                await asyncio.sleep(0.01)
+            drop_what_comes(transport)
+
     async def _run(self) -> None:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         connector = aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context(cafile=str(self._kube.authority)))
@@ -107,6 +124,7 @@ class KubeProxy:
                     return await self._answer(request, session)
                 finally:
                     del self._open[task]
+                    self._mute.discard(task)
 
             runner = web.ServerRunner(web.Server(answer), shutdown_timeout=0.0)
             await runner.setup()
@@ -128,11 +146,18 @@ class KubeProxy:
             return faulty
         headers = {"Authorization": request.headers.get("Authorization", "")}
         with contextlib.suppress(aiohttp.ClientError, ConnectionError):
-            async with session.get(request.path_qs, headers=headers) as real:
+            async with session.get(self._path(request, is_watch=is_watch), headers=headers) as real:
                 return await self._passed_on(request, real, self._lines(real) if is_watch else self._pieces(real))
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=502)
+
+    def _path(self, request: Any, *, is_watch: bool) -> str:
+        path = str(request.path_qs)
+        if not (self.old and request.path.endswith("/endpointslices")) or is_watch:
+            return path
+        old, self.old = self.old, ""
+        return f"{path}&resourceVersion={old}&resourceVersionMatch=Exact"
 
     def _faulty(self, request: Any, *, is_watch: bool) -> web.Response | None:
         if self.refusal:
@@ -154,6 +179,8 @@ class KubeProxy:
         await answer.prepare(request)
         try:
             async for piece in pieces:
+                if asyncio.current_task() in self._mute:
+                    await asyncio.Event().wait()
                 await answer.write(piece)
             await answer.write_eof()
         finally:

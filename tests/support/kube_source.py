@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from lbcontrol.runtime.clock import LoopScheduler
 from lbcontrol.sources.kubernetes.options import KubernetesOptions
@@ -15,9 +16,11 @@ from tests.support.sinks import RecordingSink
 
 
 @asynccontextmanager
-async def running(kubeconfig: Path, sink: RecordingSink, *, of: str, seconds: float) -> AsyncIterator[KubernetesSource]:
+async def running(
+    kubeconfig: Path, sink: RecordingSink, *, of: str, seconds: float, **more: Any
+) -> AsyncIterator[KubernetesSource]:
     """Run a source on one namespace until it has synced, which may take so many seconds, and stop it at the end."""
-    options = KubernetesOptions(kubeconfig=str(kubeconfig), namespaces=(of,))
+    options = KubernetesOptions.model_validate({"kubeconfig": str(kubeconfig), "namespaces": [of], **more})
     scheduler = LoopScheduler(asyncio.get_running_loop())
     source = KubernetesSource("cluster", options, scheduler=scheduler, rng=random.Random(1))
     task = asyncio.create_task(source.run(sink))

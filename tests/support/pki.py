@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.require import need
+
 EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
@@ -58,6 +60,16 @@ class Authority:
         signer = ("-CA", str(self.cert), "-CAkey", str(self.pair.key), "-CAcreateserial", "-days", str(days))
         openssl("x509", "-req", "-in", str(request), *signer, "-extfile", str(extensions), "-out", str(made.cert))
         return made
+
+
+def jvm_trust(authority: Path, home: Path) -> dict[str, str]:
+    """Return the environment of a JVM that believes this authority alone; the store is a file in ``home``."""
+    store, word = home / "trust.p12", "changeit"
+    place = ("-keystore", str(store), "-storetype", "PKCS12", "-storepass", word)
+    line = [need("keytool"), "-importcert", "-noprompt", "-alias", "ca", "-file", str(authority), *place]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60.0, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {"JDK_JAVA_OPTIONS": f"-Djavax.net.ssl.trustStore={store} -Djavax.net.ssl.trustStorePassword={word}"}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
 from tests.support.control_plane import ControlPlane, run_cli
 from tests.support.pki import Pair, Pki
 
@@ -31,3 +33,24 @@ class TlsPlane(ControlPlane):
     def cli(self, *args: str) -> str:
         """Run an operator's verb; AssertionError when it fails."""
         return run_cli(*args, "--admin", self.admin, "--server", self.grpc, *self.proof)
+
+
+class ServicePlane(ControlPlane):
+    """A control plane as in Kubernetes: TLS for clients by a name of its own, operators on plaintext loopback."""
+
+    def __init__(self, home: Path, pair: Pair) -> None:
+        """Write its configuration; nothing is started yet."""
+        super().__init__(home)
+        document = {
+            "apiVersion": "lbcontrol.io/v1alpha1",
+            "kind": "Server",
+            "listen": {"grpc": self.grpc, "admin": self.admin, "probe": self.probe},
+            "sources": {"local": {"type": "file", "path": str(self.files)}},
+            "tls": {"grpc": {"cert": str(pair.cert), "key": str(pair.key)}},
+        }
+        self.config = home / "server.yaml"
+        self.config.write_text(yaml.safe_dump(document))
+
+    def arguments(self) -> list[str]:
+        """What stands after ``serve``."""
+        return ["--config", str(self.config), *self.flags]

@@ -27,10 +27,8 @@ LABEL = "app.kubernetes.io/name=lbcontrol"
 NAMESPACE = "lbcontrol"
 SERVER_PORT, ADMIN_PORT = 18000, 18001
 """Listeners of clients and of operators in the Pod; the second is on its loopback, which no Service reaches."""
-ASK_SECONDS = 20.0
-"""Longest wait for an answer of the API server."""
-FORWARD_SECONDS = 20.0
-"""Longest time until both ports are forwarded."""
+PATIENCE = 20.0
+"""Longest wait, in seconds, for an answer of the API server, and then until both ports are forwarded."""
 END_SECONDS = 3.0
 """What kubectl is given to end before it is killed."""
 LAST_SECONDS = 1.0
@@ -49,6 +47,8 @@ class Target:
     namespace: str = NAMESPACE
     flags: tuple[str, ...] = ()
     """``--context`` and ``--kubeconfig``, as given."""
+    patience: float = PATIENCE
+    """Longest wait for kubectl, in seconds; for each of two steps."""
 
     def command(self, *arguments: str) -> list[str]:
         """Return a command line of kubectl; the variable ``KUBECTL`` may name another program."""
@@ -76,8 +76,8 @@ def find(target: Target) -> Found:
     Raises:
         CommandError: there is none (LB922), or kubectl cannot tell (LB924).
     """
-    flags = ("get", "services,pods", f"--selector={LABEL}", "--output=json", f"--request-timeout={ASK_SECONDS:g}s")
-    items = _asked(target.command(*flags))
+    flags = ("get", "services,pods", f"--selector={LABEL}", "--output=json", f"--request-timeout={target.patience:g}s")
+    items = _asked(target.command(*flags), seconds=2 * target.patience)
     pods = sorted((each for each in items if each["kind"] == "Pod"), key=_name)
     if not pods:
         raise _missing(
@@ -102,7 +102,7 @@ def forwarded(target: Target, pod: str) -> Iterator[Ports]:
     child = _Child(command)
     with before_end(child.end):
         try:
-            yield child.ports()
+            yield child.ports(target.patience)
         except CommandError as error:
             if error.finding.code == UNREACHABLE and child.has_ended():
                 raise CommandError(*child.failure().findings, *error.findings, exit_code=error.exit_code) from error
@@ -130,15 +130,15 @@ class _Child:
             self._lines.put(line.strip())
         self._lines.put(None)
 
-    def ports(self) -> Ports:
+    def ports(self, seconds: float) -> Ports:
         """Wait until both listeners are forwarded."""
-        deadline = time.monotonic() + FORWARD_SECONDS
+        deadline = time.monotonic() + seconds
         known: dict[int, str] = {}
         while len(known) < len(Ports._fields):
             try:
                 line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise self.failure(f"not forwarding after {FORWARD_SECONDS:g}s") from None
+                raise self.failure(f"not forwarding after {seconds:g}s") from None
             if line is None:
                 raise self.failure()
             match = _FORWARDING.match(line)
@@ -177,17 +177,17 @@ class _Child:
             self._process.stdout.close()
 
 
-def _asked(command: Sequence[str]) -> list[Any]:
+def _asked(command: Sequence[str], *, seconds: float) -> list[Any]:
     """Return the objects that kubectl lists."""
     try:
         done = subprocess.run(  # noqa: S603 - no shell, and the program is the user's own kubectl
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * ASK_SECONDS, check=False
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False
         )
         if done.returncode:
             raise _unusable(command[0], _said(done.stderr) or f"it ended with code {done.returncode}")
         return list(json.loads(done.stdout)["items"])
     except subprocess.TimeoutExpired as error:
-        raise _unusable(command[0], f"no answer within {2 * ASK_SECONDS:g}s") from error
+        raise _unusable(command[0], f"no answer within {seconds:g}s") from error
     except OSError as error:
         raise _unusable(command[0], str(error)) from error
     except (ValueError, KeyError, TypeError) as error:

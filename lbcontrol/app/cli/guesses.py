@@ -23,18 +23,18 @@ def with_guess(findings: Iterable[Finding], given: Common) -> list[Finding]:
     asked = getattr(given, "service", "")
     if not (asked and isinstance(given, Remote) and any(each.code == UNKNOWN for each in found)):
         return found
-    close = difflib.get_close_matches(asked, _names(given.server), n=1)
+    close = difflib.get_close_matches(asked, _names(given), n=1)
     if not close:
         return found
     why = f'did you mean "{close[0]}"?'
     return [dataclasses.replace(each, why=why) if each.code == UNKNOWN else each for each in found]
 
 
-def _names(server: str) -> Sequence[str]:
-    from lbcontrol.app.cli.calls import Connection, services_of  # gRPC is slow to import
+def _names(given: Remote) -> Sequence[str]:
+    from lbcontrol.app.cli.calls import server_of, services_of  # gRPC is slow to import
 
     try:
-        with Connection(server, timeout=PATIENCE_SECONDS) as connection:
-            return [name for each in services_of(connection) for name in (each.name, *each.aliases)]
+        with server_of(dataclasses.replace(given, timeout=PATIENCE_SECONDS)) as server:
+            return [name for each in services_of(server) for name in (each.name, *each.aliases)]
     except LbControlError:
         return []

@@ -19,7 +19,7 @@ from lbcontrol.app.cli import run as plain
 from lbcontrol.app.cli.exits import Exit
 from lbcontrol.app.cli.failures import prepare_process, report, usage_error
 from lbcontrol.app.cli.forwarding import NAMESPACE, Target, find, forwarded
-from lbcontrol.app.cli.grammar import build, invoke
+from lbcontrol.app.cli.grammar import Reach, build, invoke
 from lbcontrol.app.cli.interrupts import end_on
 from lbcontrol.app.cli.options import Check, Common, Remote
 from lbcontrol.model.errors import LbControlError
@@ -28,6 +28,8 @@ FLAGS = ("--namespace", "-n", "--context", "--kubeconfig")
 """What stands before the verb and is kubectl's; each takes a value."""
 NO_FILES, FILES = 4, 0
 """What kubectl's completion does besides: nothing, or offer files (ShellCompDirective of the library cobra)."""
+TAB_SECONDS = 3.0
+"""Longest wait of a Tab key for each step of kubectl; its own completion waits for the API server, too."""
 
 
 def main() -> None:
@@ -39,6 +41,8 @@ def main() -> None:
 
 def complete() -> None:
     """Print what the last argument may become, a line each, and then the directive, as kubectl wants it."""
+    prepare_process()
+    end_on(signal.SIGINT, signal.SIGTERM)
     found = candidates(sys.argv[1:])
     print("\n".join([*found, f":{NO_FILES if found else FILES}"]))
 
@@ -53,14 +57,31 @@ def run(arguments: Sequence[str]) -> int:
 
     if rest == ["--version"]:
         return plain(rest)
+    return invoke(rest, _reach(target, rest))
+
+
+def candidates(arguments: Sequence[str]) -> list[str]:
+    """Return what ``lbcontrol`` would complete the last argument to; live names come by a forwarded port."""
+    try:
+        target, rest = split(arguments)
+    except LbControlError:
+        return []
+    words = shlex.join(["lbcontrol", *rest])
+    os.environ.update(_LBCONTROL_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(len(rest)))
+    reach = _reach(dataclasses.replace(target, patience=TAB_SECONDS), rest)
+    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
+        build()([], prog_name="lbcontrol", obj=reach)
+    return printed.getvalue().split()
+
+
+def _reach(target: Target, line: Sequence[str]) -> Reach:
+    """Return what forwards the listeners that ``line`` does not name, while a verb asks them."""
+    told = {flag for flag in ("server", "admin") if _is_told(flag, line)}
 
     @contextlib.contextmanager
     def reach(given: Common) -> Iterator[Common]:
-        if not isinstance(given, Remote) or (isinstance(given, Check) and given.client_env):
-            yield given
-            return
-        told = {flag for flag in ("server", "admin") if _is_told(flag, rest)}
-        if len(told) == 2:
+        is_local = isinstance(given, Check) and given.client_env
+        if not isinstance(given, Remote) or is_local or len(told) == 2:
             yield given
             return
         place = find(target)
@@ -71,20 +92,7 @@ def run(arguments: Sequence[str]) -> int:
                 found["tls_server_name"] = given.tls_server_name or place.service
             yield dataclasses.replace(given, **found)
 
-    return invoke(rest, reach)
-
-
-def candidates(arguments: Sequence[str]) -> list[str]:
-    """Return what ``lbcontrol`` would complete the last argument to."""
-    try:
-        _, rest = split(arguments)
-    except LbControlError:
-        return []
-    words = shlex.join(["lbcontrol", *rest])
-    os.environ.update(_LBCONTROL_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(len(rest)))
-    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
-        build()([], prog_name="lbcontrol")
-    return printed.getvalue().split()
+    return reach
 
 
 def split(arguments: Sequence[str]) -> tuple[Target, list[str]]:

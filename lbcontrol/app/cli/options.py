@@ -5,8 +5,9 @@ A class here is turned into the signature that typer reads, and an instance of i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
 
 import typer
 
@@ -117,6 +118,12 @@ class Remote(Proved):
             show_default="5s for an answer, 1m for --wait and --until",
         ),
     ] = 0.0
+
+
+def remote_of(typed: Mapping[str, Any], *, timeout: float) -> Remote:
+    """Return how a server is asked, of a line that is not whole yet."""
+    known = {each.name: typed[each.name] for each in fields(Remote) if typed.get(each.name)}
+    return Remote(**{**known, "timeout": timeout})
 
 
 @dataclass(frozen=True, kw_only=True)

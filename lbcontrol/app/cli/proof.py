@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,13 +45,6 @@ def proof_of(options: Proved) -> Proof | None:
 def absolute(path: str) -> str:
     """Return a path that means the same wherever a client is started."""
     return str(Path(path).absolute())
-
-
-def proof_here() -> Proof | None:
-    """Return what the environment says, for completion; None for plaintext, and for what is incomplete."""
-    names = ("CA", "CERT", "KEY", "SERVER_NAME")
-    proof = Proof(*(os.environ.get(f"LBCONTROL_TLS_{name}", "") for name in names))
-    return proof if proof.ca and bool(proof.cert) == bool(proof.key) else None
 
 
 def channel_to(address: str, proof: Proof | None, *, options: Sequence[tuple[str, int]]) -> grpc.Channel:

@@ -24,6 +24,7 @@ from lbcontrol.sources.kubernetes.items import split
 from lbcontrol.sources.kubernetes.objects import SERVICE_LABEL
 from lbcontrol.sources.kubernetes.options import KubernetesOptions
 from lbcontrol.sources.kubernetes.policies import GROUP, PLURAL, VERSION
+from lbcontrol.sources.kubernetes.sockets import api_client
 
 PAGE = 500
 """Objects asked for at once."""
@@ -322,7 +323,7 @@ async def connect(options: KubernetesOptions) -> Api:
                 do="set kubeconfig: of the source, or run in a pod with a service account",
             )
         ) from error  # fmt: skip
-    return Api(client.ApiClient(settings))
+    return Api(api_client(settings))
 
 
 def _kubeconfig(named: str) -> str:

@@ -1,8 +1,9 @@
 """One kind of object in one namespace, kept equal to what the API server has: list, watch, and list again when told to.
 
 A watch goes on from the version it has seen; only when that is not kept any more (410) is everything listed again, by a
-consistent read, which is never older than what was seen. What is not on a list is gone only when the list is whole and
-a second one says so too; one that takes away most of what was known has to say so for half a minute.
+consistent read, which is never older than what was seen: one that is counts when it stays so for half a minute. What is
+not on a list is gone only when the list is whole and a second one says so too; one that takes away most of what was
+there has to say so for as long.
 """
 
 from __future__ import annotations
@@ -87,6 +88,18 @@ class Kind:
     held: Held
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A whole list."""
+
+    items: Sequence[Any]
+    version: str
+
+    def is_older_than(self, seen: str) -> bool:
+        """Whether it is from before a version: those of one kind are whole numbers that grow (KEP-5504)."""
+        return self.version.isdecimal() and seen.isdecimal() and int(self.version) < int(seen)
+
+
 class Patience:
     """Jittered pauses of 0.5 to 30 s, which begin small again after a while without trouble."""
 
@@ -122,8 +135,13 @@ class Reflector:
         self._scheduler = scheduler
         self._rng = rng
         self._patience = Patience(scheduler, rng)
+        self._patience_when_gone = Patience(scheduler, rng)
+        """Apart: an API server that is back, and keeps the version no more, is listed at once after any outage."""
         self._page = PAGE
         self._version = ""
+        """From which the watch goes on; empty when everything has to be listed."""
+        self._seen = ""
+        """The last version that was seen."""
 
     async def run(self) -> None:
         """List, then watch; trouble is told, and followed by a jittered pause of 0.5 to 30 s."""
@@ -133,7 +151,7 @@ class Reflector:
             except GoneError:
                 _log.info("listing again", what=self._kind.what, version=self._version)
                 self._version = ""
-                await self._patience.pause(at_once=True)
+                await self._patience_when_gone.pause(at_once=True)
             except SourceUnavailableError as error:
                 if isinstance(error, UnusableError):
                     self._version = ""
@@ -148,21 +166,27 @@ class Reflector:
             await self._patience.pause()
 
     async def _list(self) -> None:
-        items, version = await self._items()
-        await self._put(items)
+        found = await self._listing()
         asked = 0
-        while asked < len(pauses := self._doubts(items)):
+        while asked < len(pauses := self._doubts(found)):
             if asked:
-                self._watcher.unwell(self._kind.what, self._doubted(items))
-            _log.warning("a list takes away what was there, asking again", what=self._kind.what, left=len(items))
+                self._watcher.unwell(self._kind.what, self._doubted(found))
+            _log.warning("asking again for a list in doubt", what=self._kind.what, left=len(found.items))
             await sleep(pauses[asked], self._scheduler)
             asked += 1
-            items, version = await self._items()
-            await self._put(items)
-        for key in self._missing(items):
+            found = await self._listing()
+        await self._put(found.items)
+        for key in self._missing(found.items):
             self._kind.held.drop(key)
-        self._version = version
+        self._version = self._seen = found.version
         self._watcher.listed(self._kind.what)
+
+    async def _listing(self) -> Listing:
+        """Return what is there; what is new of it is in force at once, unless it is older than what was seen."""
+        found = Listing(*await self._items())
+        if not found.is_older_than(self._seen):
+            await self._put(found.items)
+        return found
 
     async def _put(self, items: Sequence[Any]) -> None:
         """Add and change first: until what is missing is dropped there is more rather than less."""
@@ -191,21 +215,27 @@ class Reflector:
     def _missing(self, items: Sequence[Any]) -> set[Key]:
         return self._kind.held.keys() - {item.key for item in items}
 
-    def _doubts(self, items: Sequence[Any]) -> Sequence[float]:
-        """Return the pauses after which a list has to say the same again before it takes anything away."""
-        gone, known = len(self._missing(items)), len(self._kind.held.keys())
+    def _doubts(self, found: Listing) -> Sequence[float]:
+        """Return the pauses after which a list has to say the same again before it is believed."""
+        gone, known = len(self._missing(found.items)), len(self._kind.held.keys())
+        if found.is_older_than(self._seen):
+            return GRAVE_DOUBTS
         if not gone:
             return ()
-        return GRAVE_DOUBTS if not items or (gone > FEW and gone * 2 > known) else DOUBTS
+        return GRAVE_DOUBTS if not found.items or (gone > FEW and gone * 2 > known) else DOUBTS
 
-    def _doubted(self, items: Sequence[Any]) -> SourceUnavailableError:
-        """Return why what was known stays in force though the list lacks it."""
-        known = len(self._kind.held.keys())
+    def _doubted(self, found: Listing) -> SourceUnavailableError:
+        """Return why what was known stays in force though the list says something else."""
+        known, what = len(self._kind.held.keys()), self._kind.what
+        if found.is_older_than(self._seen):
+            said = f"lists {what} as of version {found.version}, and had said {self._seen}"
+        else:
+            said = f"lists {len(found.items)} {what} where {known} were known"
         return SourceUnavailableError(
             Finding(
-                "LB237", f"the API server {self._host} lists {len(items)} {self._kind.what} where {known} were known",
-                at=f"list {self._kind.what}",
-                why="a list that takes away most of what was there is believed when it stays so",
+                "LB237", f"the API server {self._host} {said}",
+                at=f"list {what}",
+                why="a list that takes away most of what was there, or is an old one, is believed when it stays so",
                 effect=f"what was known stays in force, for {sum(GRAVE_DOUBTS):.0f} s at most",
                 do="kubectl get services,endpointslices shows what there is",
             )
@@ -228,7 +258,7 @@ class Reflector:
         self._watcher.well(self._kind.what)
         if item is None:
             return False
-        self._version = str(item["metadata"]["resourceVersion"])
+        self._version = self._seen = str(item["metadata"]["resourceVersion"])
         if kind != "BOOKMARK":
             self._change(kind, self._kind.read(item))
         return True

@@ -102,6 +102,7 @@ class SocketTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send now what the socket takes, and keep the rest; after ``close`` nothing is taken any more."""
+        self._poller.has_written = True
         if self._kept is not None:
             if not self._closing:
                 self._keep(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -39,6 +40,19 @@ def test_conditions_map_to_health(
     said = {"ready": ready, "serving": serving, "terminating": terminating}
     assert health_of({name: value for name, value in said.items() if value is not None}) is means
     assert health_of(said) is means  # null is not said
+
+
+def test_every_triple_means_something() -> None:
+    """All 27, by the sentences of EndpointConditions: unsaid is ready, as ready says, not terminating."""
+    for ready, serving, terminating in itertools.product((None, False, True), repeat=3):
+        takes_new_work = ready is not False
+        still_serves = takes_new_work if serving is None else serving
+        if terminating:
+            expected = Health.DRAINING if still_serves else GONE
+        else:
+            expected = Health.SERVING if takes_new_work else GONE
+        said = {"ready": ready, "serving": serving, "terminating": terminating}
+        assert health_of(said) is expected, said
 
 
 def test_slice_is_read() -> None:

@@ -45,6 +45,8 @@ class Held:
     gone: list[str] = field(default_factory=list)
     """What was dropped, in order."""
     said: list[str] = field(default_factory=list)
+    put_names: list[str] = field(default_factory=list)
+    """What was put, in order, but what was put again as it was."""
 
     def keys(self) -> set[tuple[str, str]]:
         """Return what is known."""
@@ -52,6 +54,8 @@ class Held:
 
     def put(self, item: Item) -> None:
         """Keep an object."""
+        if self.items.get(item.key) != item:
+            self.put_names.append(item.key[1])
         self.items[item.key] = item
 
     def drop(self, key: tuple[str, str]) -> None:
@@ -110,7 +114,8 @@ async def test_pages_are_one_list_and_the_watch_goes_on_from_it() -> None:
         assert held.names() == "bcd"
         assert script.kinds() == ["list", "list", "watch 10", "watch 15"]
         assert [each.get("continue") for each in script.asked[:2]] == [None, NEXT]
-        assert script.asked[0]["limit"] == "500"
+        assert script.asked[0] == {"limit": "500"}  # No version: a consistent read, never older than what was seen.
+        assert script.asked[2]["allowWatchBookmarks"] == "true"
         assert 240 <= int(script.asked[2]["timeoutSeconds"]) <= 480
         assert clock.now() < 0.5  # No pause after a watch that said something.
 
@@ -132,6 +137,20 @@ async def test_gone_again_and_again_is_asked_slowly() -> None:
     rounds = [each for _ in range(5) for each in (page("a"), Response(b"{}", status=410))]
     async with reflected(Script(*rounds)) as (_, clock):
         assert clock.now() > 2.0
+
+
+async def test_gone_after_an_outage_is_listed_at_once() -> None:
+    """The API server answers again: what it does not keep any more is no reason to wait as long as for its return."""
+
+    async def seconds(*answers: Response) -> float:
+        outage = [OSError("refused") for _ in range(6)]
+        async with reflected(Script(page("a"), *outage, *answers)) as (held, clock):
+            assert held.said.count("LB234") == len(outage)
+            return clock.now()
+
+    waited = await seconds()
+    assert waited > 5.0
+    assert await seconds(Response(error_line(410)), page("a", "b", version="20")) - waited < 0.1
 
 
 async def test_watch_that_ends_at_once_is_asked_slowly() -> None:
@@ -200,6 +219,34 @@ async def test_list_that_stays_empty_is_believed_in_the_end() -> None:
         assert "LB237" in held.said
         assert held.said[-1] == "listed"
         assert sum(GRAVE_DOUBTS) <= clock.now() <= sum(GRAVE_DOUBTS) + 2.0
+
+
+@pytest.mark.parametrize("old", ["9", "11"])
+async def test_list_older_than_what_was_seen_counts_for_nothing(old: str) -> None:
+    """By one or by many: what was deleted since does not come back, and the next list is right."""
+    seen = Response(line("DELETED", "a", "12"), error_line(410))
+    script = Script(page("a", "b"), seen, page("a", "b", version=old), page("b", "c", version="20"))
+    async with reflected(script) as (held, clock):
+        assert held.put_names == ["a", "b", "c"]
+        assert (held.names(), script.kinds()[-1]) == ("bc", "watch 20")
+        assert clock.now() < 3.0
+
+
+async def test_list_that_stays_old_is_believed_in_the_end() -> None:
+    """An API server that was set back to an earlier state is what there is; half a minute later, and it is said."""
+    old = [page("a", version="5") for _ in range(1 + len(GRAVE_DOUBTS))]
+    async with reflected(Script(page("a", "b"), Response(error_line(410)), *old)) as (held, clock):
+        assert (held.names(), held.said[-1]) == ("a", "listed")
+        assert "LB237" in held.said
+        assert sum(GRAVE_DOUBTS) <= clock.now() <= sum(GRAVE_DOUBTS) + 2.0
+
+
+async def test_versions_that_are_no_numbers_are_not_compared() -> None:
+    """An API server that is none of Kubernetes' own may have others."""
+    script = Script(page("a", version="x9"), Response(error_line(410)), page("a", "b", version="x10"))
+    async with reflected(script) as (held, clock):
+        assert (held.names(), script.kinds()[-1]) == ("ab", "watch x10")
+        assert clock.now() < 0.5
 
 
 async def test_list_that_breaks_off_takes_nothing_away() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
+
 import pytest
 
 from lbcontrol.model.assignment import Mark
@@ -73,6 +76,17 @@ def test_address_that_nobody_can_dial_is_refused(text: str, part: str) -> None:
 def test_address_of_a_backend_can_be_dialled(text: str) -> None:
     """Loopback and link-local addresses are backends on a laptop and between machines on one wire."""
     assert Address.parse_dialable(text) == Address.parse(text)
+
+
+@pytest.mark.parametrize("read", [Address.parse, Address.parse_dialable])
+def test_address_is_read_once_while_somebody_holds_it(read: Callable[[str], Address]) -> None:
+    """A list that is read again gives the same objects; backends that are gone leave nothing behind."""
+    address = read("10.9.8.7:6")
+    assert read("10.9.8.7:6") is address
+    held = weakref.ref(address)
+    del address
+    assert held() is None
+    assert str(read("10.9.8.7:6")) == "10.9.8.7:6"
 
 
 def test_health_says_who_takes_new_work() -> None:

@@ -185,15 +185,14 @@ def locality(number: int) -> LocalityForm:
     return LocalityForm(Locality("r", "z", str(number)), 0, 1, (one,))
 
 
-def test_kept_encodings_are_bounded_in_bytes() -> None:
-    """The least used go first; what was dropped is encoded again; one that is larger than all is still kept."""
-    forms = [locality(number) for number in range(200, 300)]
-    size = len(encode_locality(forms[0]))
-    kept = EncodedLocalities(10 * size)
+def test_a_locality_is_encoded_once_and_its_bytes_go_when_it_goes() -> None:
+    """Weights change all day: what was sent yesterday must not stay in memory because it was encoded."""
+    kept, forms = EncodedLocalities(), [locality(number) for number in range(200, 300)]
     bodies = [kept.encoded(form) for form in forms]
-    assert kept.size == 10 * size
-    assert kept.encoded(forms[-1]) is bodies[-1]
-    assert kept.encoded(forms[0]) is not bodies[0]
-    assert kept.encoded(forms[0]) == bodies[0]
-    small = EncodedLocalities(1)
-    assert small.encoded(forms[0]) is small.encoded(forms[0])
+    assert bodies == [encode_locality(form) for form in forms]
+    assert all(kept.encoded(form) is body for form, body in zip(forms, bodies, strict=True))
+    assert kept.encoded(locality(200)) is not bodies[0], "equal, but another object, which nobody holds now"
+    assert len(kept) == 100
+    del forms[10:]
+    assert len(kept) == 10
+    assert kept.encoded(forms[0]) is bodies[0]

@@ -6,7 +6,7 @@ import json
 import secrets
 import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from lbcontrol.app.cli.choices import Language
 from lbcontrol.app.cli.envoy_bootstrap import envoy_document
@@ -28,13 +28,16 @@ HINTS = {
     Language.CPP: 'link grpc++ and call grpc::CreateChannel("xds:///SERVICE", grpc::InsecureChannelCredentials())',
 }
 """How each language uses it."""
+JAVA_TRUST = "believes what its JVM does: -Djavax.net.ssl.trustStore=FILE, with --tls-ca put in by keytool -importcert"
+"""grpc-java 1.85 leaves out what stands in channel credentials of type tls."""
 
 
 def bootstrap(options: Bootstrap) -> int:
     """Print the document, alone or as shell lines.
 
     Raises:
-        CommandError: Envoy's needs a service to route to, Node's can have no TLS, a token needs it (LB918).
+        CommandError: Envoy's needs a service to route to, Node's can have no TLS, a token needs it, Java has
+            neither token nor certificate (LB918).
     """
     place = {"region": options.region, "zone": options.zone, "sub_zone": options.sub_zone}
     locality = {key: value for key, value in place.items() if value}
@@ -60,20 +63,39 @@ def bootstrap(options: Bootstrap) -> int:
         text = json.dumps(document, separators=(",", ":"))
         switch = f"export {TOKENS}=true\n" if options.token_file else ""
         print(f"{switch}export {VARIABLE}={shlex.quote(text)}\n# {HINTS[options.language]}")
+        if options.language is Language.JAVA and proof is not None:
+            print(f"# {JAVA_TRUST}")
     return Exit.DONE
 
 
 def _proof(options: Bootstrap) -> Proof | None:
     """Return the client's side of TLS, unless its language cannot do what was asked for."""
     proof = proof_of(options)
-    if proof is not None and options.language is Language.NODE:
-        do = "listen without TLS for it, on loopback or a network that keeps strangers out"
-        raise usage_error("grpc-js-xds has no channel credentials of type tls", do=do)
-    if options.token_file and options.language is Language.ENVOY:
-        raise usage_error("Envoy sends no token from this bootstrap", do="give it a certificate: --tls-cert, --tls-key")
-    if options.token_file and proof is None:
-        raise usage_error("--token-file without TLS would show the token to the network", do="give --tls-ca, too")
+    for refused, what, do in _refusals(options, proof):
+        if refused:
+            raise usage_error(what, do=do)
     return proof
+
+
+def _refusals(options: Bootstrap, proof: Proof | None) -> Iterator[tuple[bool, str, str]]:
+    """What libraries would leave out without a word: whether it was asked for, why it cannot be, what else can."""
+    language, token = options.language, bool(options.token_file)
+    yield (
+        language is Language.NODE and proof is not None,
+        "grpc-js-xds has no channel credentials of type tls",
+        "listen without TLS for it, on loopback or a network that keeps strangers out",
+    )
+    yield (
+        language is Language.JAVA and (token or (proof is not None and bool(proof.cert))),
+        "grpc-java 1.85 reads neither a certificate nor a token from its bootstrap",
+        "leave both out, and give what it may read to anonymous; or register an XdsCredentialsProvider of your own",
+    )
+    yield (
+        language is Language.ENVOY and token,
+        "Envoy sends no token from this bootstrap",
+        "give it a certificate: --tls-cert, --tls-key",
+    )
+    yield token and proof is None, "--token-file without TLS would show the token to the network", "give --tls-ca, too"
 
 
 def grpc_document(

@@ -9,8 +9,7 @@ deterministic serialization.
 from __future__ import annotations
 
 import functools
-import threading
-from collections import OrderedDict
+import weakref
 
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.type.v3 import percent_pb2
@@ -20,8 +19,6 @@ from lbcontrol.frontends.xds.resources.common import serialized
 from lbcontrol.model.endpoints import Address, Health, Locality
 from lbcontrol.model.rendering import EndpointForm, EndpointsForm, LocalityForm
 
-KEPT_BYTES = 64 * 2**20
-"""Most bytes of encoded localities that are kept; the least used go first."""
 OVERPROVISIONED = 10_000
 """Per cent, for Envoy: a priority counts as whole while 1 % of it serves."""
 _MILLION = percent_pb2.FractionalPercent.MILLION
@@ -57,11 +54,14 @@ def text(number: int, value: str) -> bytes:
     return field(number, value.encode()) if value else b""
 
 
-@functools.lru_cache(maxsize=65536)
 def _address(address: Address) -> bytes:
-    """``LbEndpoint.endpoint``: Endpoint(1) > Address(1) > SocketAddress(1): address is 2, port_value 3."""
-    socket = text(2, address.host) + b"\x18" + varint(address.port)
-    return field(1, field(1, field(1, socket)))
+    """``LbEndpoint.endpoint``: Endpoint(1) > Address(1) > SocketAddress(1): address is 2, port_value 3.
+
+    An IP address has at most 45 characters, so that each length is one byte.
+    """
+    host, port = address.host.encode(), b"\x18" + varint(address.port)
+    size = 2 + len(host) + len(port)
+    return bytes((0x0A, size + 4, 0x0A, size + 2, 0x0A, size, 0x12, len(host))) + host + port
 
 
 @functools.lru_cache(maxsize=4096)
@@ -89,40 +89,44 @@ def encode_locality(form: LocalityForm) -> bytes:
     return field(2, b"".join(parts))
 
 
-class EncodedLocalities:
-    """Keeps the bytes of localities by identity: the compiler hands over the same object while nothing changed."""
+class _Encoded(weakref.ref[LocalityForm]):
+    """The bytes of a locality, and a reference that does not keep it."""
 
-    def __init__(self, most_bytes: int) -> None:
-        """Begin empty; keep at most ``most_bytes``, or one locality that is larger."""
-        self._most = most_bytes
-        self._size = 0
-        self._kept: OrderedDict[int, tuple[LocalityForm, bytes]] = OrderedDict()
-        self._lock = threading.Lock()
-        """Big services are encoded in the worker thread, small ones on the loop's."""
+    __slots__ = ("body", "key")
+    body: bytes
+    key: int
+    """Its identity, which no other object has before it is gone."""
+
+
+class EncodedLocalities:
+    """Keeps the bytes of each locality by identity, for as long as somebody else keeps the locality.
+
+    The compiler hands over the same object while nothing changed. Big services are encoded in the worker thread, small
+    ones on the loop's: at worst, both encode the same.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._kept: dict[int, _Encoded] = {}
+
+    def __len__(self) -> int:
+        """Return of how many localities the bytes are kept."""
+        return len(self._kept)
 
     def encoded(self, form: LocalityForm) -> bytes:
         """Return the bytes of a locality, made now or before."""
-        with self._lock:
-            kept = self._kept.get(id(form))
-            if kept is not None:  # It holds the form, so that no other object can have its id.
-                self._kept.move_to_end(id(form))
-                return kept[1]
-        body = encode_locality(form)
-        with self._lock:
-            if id(form) not in self._kept:
-                self._kept[id(form)] = (form, body)
-                self._size += len(body)
-            while self._size > self._most and len(self._kept) > 1:
-                self._size -= len(self._kept.popitem(last=False)[1][1])
-        return body
+        kept = self._kept.get(id(form))
+        if kept is None:
+            kept = _Encoded(form, self._forget)
+            kept.key, kept.body = id(form), encode_locality(form)
+            self._kept[kept.key] = kept
+        return kept.body
 
-    @property
-    def size(self) -> int:
-        """Bytes kept."""
-        return self._size
+    def _forget(self, kept: _Encoded) -> None:
+        del self._kept[kept.key]
 
 
-LOCALITIES = EncodedLocalities(KEPT_BYTES)
+LOCALITIES = EncodedLocalities()
 """Shared by all lists of this process."""
 
 

@@ -99,8 +99,27 @@ def test_tls_flags_become_channel_credentials(capsys: pytest.CaptureFixture[str]
             },
         }
     ]
-    assert run(["bootstrap", "--language", "node", *flags]) == 2
     assert run(["bootstrap", "--tls-cert", "c"]) == 2
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("node", "--tls-ca", "/ca"),
+        ("java", "--tls-ca", "/ca", "--tls-cert", "/c", "--tls-key", "/k"),
+        ("java", "--tls-ca", "/ca", "--token-file", "/token"),
+    ],
+)
+def test_what_a_library_would_leave_out_is_refused(flags: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody believes that a client proves itself which does not."""
+    assert run(["bootstrap", "--language", *flags]) == 2
+    assert capsys.readouterr().err.startswith("error LB918: grpc-")
+
+
+def test_java_is_told_where_its_trust_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
+    """The authority in the document is for other libraries; this one asks its JVM."""
+    assert "javax.net.ssl.trustStore" in printed(capsys, "--language", "java", "--tls-ca", "/ca")
+    assert "trustStore" not in printed(capsys, "--language", "java")
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from lbcontrol import __version__
-from lbcontrol.app.cli import completion, run
+from lbcontrol.app.cli import run
 from lbcontrol.app.cli.calls import default_admin
-from lbcontrol.app.cli.grammar import VERBS
+from lbcontrol.app.cli.grammar import VERBS, build
 from tests.architecture.code import sources
 from tests.unit.app.cli.world import A, Cli
 
@@ -82,17 +83,37 @@ def test_commands_in_messages_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert wrong == []
 
 
-def test_tab_completes_services_and_endpoints(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the server of the environment; without one nothing is offered and nothing is said."""
+@pytest.fixture
+def tab(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return what the Tab key offers after these words, of which the last is not whole."""
 
-    class Typed:
-        params = {"service": "greeter"}  # noqa: RUF012 - never changed
+    def pressed(*words: str) -> list[str]:
+        monkeypatch.setenv("_LBCONTROL_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", shlex.join(["lbcontrol", *words]))
+        monkeypatch.setenv("COMP_CWORD", str(len(words)))
+        with pytest.raises(SystemExit):
+            build()([], prog_name="lbcontrol")
+        told = capsys.readouterr()
+        assert told.err == ""
+        return told.out.split()
 
-    assert completion.services("gr") == ["greeter"]
-    assert completion.endpoints(Typed(), "10.0.1") == [A]
-    monkeypatch.setenv("LBCONTROL_SERVER", "unix:/nowhere")
-    assert completion.services("") == []
-    assert completion.endpoints(Typed(), "") == []
+    return pressed
+
+
+def test_tab_completes_services_and_endpoints(cli: Cli, tab: Callable[..., list[str]]) -> None:
+    """From the server that the environment names, unless the line names one."""
+    assert tab("get", "gr") == ["greeter"]
+    assert tab("why", "greeter", "10.0.1") == [A]
+    assert tab("get", "--server", cli.server_address, "gr") == ["greeter"]
+    assert tab("bootstrap", "gr") == ["greeter"]
+
+
+def test_tab_without_a_server_offers_nothing_and_says_nothing(cli: Cli, tab: Callable[..., list[str]]) -> None:
+    """Nor does it with half of what TLS needs."""
+    assert cli.server_address
+    assert tab("get", "--server", "unix:/nowhere", "gr") == []
+    assert tab("why", "--server", "unix:/nowhere", "greeter", "10") == []
+    assert tab("get", "--tls-cert", "/half", "gr") == []
 
 
 def test_admin_socket_of_the_state_directory_is_the_default(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,11 +164,10 @@ def test_kubectl_that_says_nonsense(stub: Stub, capsys: pytest.CaptureFixture[st
     assert "LB924" in capsys.readouterr().err
 
 
-def test_forwarding_is_bounded(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forwarding_is_bounded(stub: Stub) -> None:
     """A kubectl that says nothing is ended after the bound."""
-    monkeypatch.setattr(forwarding, "FORWARD_SECONDS", 0.2)
     stub.tell(ports={})
-    with pytest.raises(CommandError) as caught, forwarding.forwarded(Target(), POD):
+    with pytest.raises(CommandError) as caught, forwarding.forwarded(Target(patience=0.2), POD):
         pass
     assert caught.value.findings[0].code == "LB923"
     assert caught.value.findings[0].why == "not forwarding after 0.2s"

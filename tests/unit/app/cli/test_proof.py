@@ -10,7 +10,7 @@ import pytest
 from lbcontrol.app.cli.client_env import check_client
 from lbcontrol.app.cli.failures import CommandError
 from lbcontrol.app.cli.options import Services
-from lbcontrol.app.cli.proof import Proof, channel_to, proof_here, proof_of
+from lbcontrol.app.cli.proof import Proof, channel_to, proof_of
 
 
 def test_flags_say_whom_to_believe_and_who_asks() -> None:
@@ -21,15 +21,6 @@ def test_flags_say_whom_to_believe_and_who_asks() -> None:
     for options in (Services(tls_cert="c"), Services(tls_key="k")):
         with pytest.raises(CommandError, match="LB517"):
             proof_of(options)
-
-
-def test_completion_takes_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is incomplete is plaintext there: a Tab key complains of nothing."""
-    assert proof_here() is None
-    monkeypatch.setenv("LBCONTROL_TLS_CA", "ca")
-    assert proof_here() == Proof("ca")
-    monkeypatch.setenv("LBCONTROL_TLS_CERT", "c")
-    assert proof_here() is None
 
 
 def test_unix_sockets_are_dialled_in_plaintext(tmp_path: Path) -> None:
