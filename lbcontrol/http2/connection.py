@@ -134,7 +134,8 @@ class Connection:
             return []
         try:
             for kind, flags, stream, payload in self._intake.feed(data):
-                self._frame(kind, flags, stream=stream, payload=payload, now=now)
+                if kind or flags or not self._took_whole(stream, payload):
+                    self._frame(kind, flags, stream=stream, payload=payload, now=now)
         except ConnectionFaultError as fault:
             self._break(fault)
             if fault.reason == "preface" and is_http1(data):
@@ -236,8 +237,6 @@ class Connection:
         if not stream:
             raise ConnectionFaultError(Code.PROTOCOL_ERROR, "stream_0")
         found = self.streams.get(stream)
-        if not flags and found is not None and self._took_whole(found, payload):
-            return
         self._receiving.take(size)
         body = unpadded(payload) if flags & PADDED else payload
         if found is None or not found.remote_open:
@@ -257,11 +256,14 @@ class Connection:
         if flags & END_STREAM:
             self._end_remote(found)
 
-    def _took_whole(self, stream: Stream, payload: bytes) -> bool:
-        """Take a frame that is one whole message, as nearly all are; False: nothing was changed."""
-        if self._whole is None or not is_message(payload) or not self._receiving.take_whole(stream, len(payload)):
+    def _took_whole(self, stream: int, payload: bytes) -> bool:
+        """Take a DATA frame without flags that is one whole message, as nearly all are; False: nothing was changed."""
+        found = self.streams.get(stream)
+        if found is None or self._whole is None or self._block is not None or not is_message(payload):
             return False
-        self._events.append(Message(stream.id, payload[PREFIX_BYTES:]))
+        if not self._receiving.take_whole(found, len(payload)):
+            return False
+        self._events.append(Message(stream, payload[PREFIX_BYTES:]))
         return True
 
     def _body(self, stream: Stream, body: bytes, *, now: float) -> None:
