@@ -26,6 +26,8 @@ MOST_BYTES = 32 * 1_048_576
 KEPT_SECONDS = 10.0
 """A response that nobody was sent for so long is let go: most are replaced by the next change, and each keeps its
 resources in memory, 1.3 MB of a list of 10,000. To put one together anew every ten seconds costs nothing."""
+LOOK_SECONDS = 1.0
+"""Between two looks for such, while nothing new is put together."""
 _NONCE = 5  # Of DiscoveryResponse and DeltaDiscoveryResponse alike.
 
 Resources = tuple[Resource, ...]
@@ -136,6 +138,7 @@ class Responses:
         self._clock = clock
         self._kept: dict[tuple[EncodeResponse, Content], Response] = {}
         self._bytes = 0
+        self._looks_at = 0.0
         self.assembled = 0
         """Responses put together since the start; tests read it."""
 
@@ -150,15 +153,18 @@ class Responses:
 
     def response(self, encode: EncodeResponse, content: Content) -> Response:
         """Return the response with this content; it is put together where it is not kept."""
-        key = (encode, content)
+        key, now = (encode, content), self._clock.now()
         response = self._kept.pop(key, None)
+        is_new = response is None
         if response is None:
             response = Response(encode(content))
             self.assembled += 1
             self._bytes += response.size
-        response.used_at = self._clock.now()
+        response.used_at = now
         self._kept[key] = response  # Last in order: used just now.
-        self._trim(response.used_at - KEPT_SECONDS)
+        if is_new or now >= self._looks_at:
+            self._looks_at = now + LOOK_SECONDS
+            self._trim(now - KEPT_SECONDS)
         return response
 
     def _trim(self, since: float) -> None:

@@ -34,10 +34,13 @@ class Scope:
 
     def published(self, type_: ResourceType, name: str) -> Published | None:
         """Return what there is of ``name``; None for what is absent, or has a stand-in."""
-        found = self.find(type_, name)
+        decision = self.view.decision(name)
+        if decision is None or not self._authorizer.allows(self.identity, Role.READ, decision.service):
+            return None
+        found = self.view.resource(type_, name)
         if not isinstance(found, Resource) or not found.service:
             return None
-        decision = self.view.decision(name)
+        decision = self.view.decision(name)  # Who asks first may have made the view take up a newer one.
         return found, None if decision is None else decision.mark
 
     def listed(self, type_: ResourceType) -> frozenset[str] | None:

@@ -332,9 +332,9 @@ class AdsStream:
 
     def _subscription(self, type_: ResourceType) -> Subscription:
         """Return a new subscription, in its place in make-before-break order."""
-        sub = Subscription(type_)
-        both = {**self._subs, type_: sub}
-        self._subs = {each: both[each] for each in TYPE_URLS if each in both}
+        sub = self._subs[type_] = Subscription(type_)
+        if len(self._subs) > 1:
+            self._subs = {each: self._subs[each] for each in TYPE_URLS if each in self._subs}
         return sub
 
     def _introduce(self, said: ClientProfile) -> None:
