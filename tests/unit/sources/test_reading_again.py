@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lbcontrol.model.errors import ConfigError
 from lbcontrol.sources.documents import NOTHING, Documents, Known, again, read_again, read_documents
 from lbcontrol.sources.documents.tree import MAX_BYTES
+from lbcontrol.sources.file_scan import look
+from lbcontrol.sources.file_state import FileState, next_state
 
 PATH = "d/f.yaml"
 
@@ -202,3 +206,16 @@ def test_file_that_is_too_long_is_refused_as_ever() -> None:
         with pytest.raises(ConfigError) as caught:
             read_again(content, path=PATH, known=NOTHING)
         assert caught.value.findings[0].code in {"LB110", "LB112"}
+
+
+def test_files_that_were_wrong_for_a_while_are_still_known(tmp_path: Path, texts_read: list[str]) -> None:
+    """A mistake and its correction cost no more than other changes; a file that is gone is forgotten."""
+    path, state = tmp_path / "f.yaml", FileState()
+    text = "services:\n" + service("a", count=9)
+    for content in (text, text.replace("weight: 5", "weight: 0"), text.replace("weight: 5", "weight: 50")):
+        path.write_text(content)
+        state = next_state(state, look(str(tmp_path)), source="s")
+    assert state.snapshots["a"].endpoints[4].weight == 50
+    assert [len(endpoint_lines(each)) for each in texts_read] == [9, 2, 9, 2]
+    path.unlink()
+    assert not next_state(state, look(str(tmp_path)), source="s").known
