@@ -22,7 +22,7 @@ from lbcontrol.http2.events import (
     Refused,
     without_stillborn,
 )
-from lbcontrol.http2.fields import Blocks, Fields, FirstBlocks, content_length
+from lbcontrol.http2.fields import Blocks, Fields, FirstBlocks
 from lbcontrol.http2.frames import (
     ACK,
     END_HEADERS,
@@ -30,17 +30,15 @@ from lbcontrol.http2.frames import (
     HAS_PRIORITY,
     HEAD_BYTES,
     PADDED,
-    WINDOW_BYTES,
     Code,
     Kind,
-    Setting,
     frame,
     goaway_frame,
+    greeting,
     long_frame,
     long_of,
-    settings_frame,
 )
-from lbcontrol.http2.grpc import IDENTITY, PREFIX_BYTES, Assembly, CompressedError, TooLargeError, is_message
+from lbcontrol.http2.grpc import PREFIX_BYTES, Assembly, CompressedError, TooLargeError, is_message
 from lbcontrol.http2.headers import HeaderBlock
 from lbcontrol.http2.http1 import HTTP1_ANSWER, is_http1
 from lbcontrol.http2.intake import Intake, unpadded
@@ -65,7 +63,6 @@ class Connection:
         "_events",
         "_highest",
         "_intake",
-        "_judged",
         "_last",
         "_leaving",
         "_limits",
@@ -100,8 +97,6 @@ class Connection:
         self._message_limit = message_limit
         self._intake = Intake()
         self._blocks = Blocks(limits, first_blocks)
-        self._judged: Fields | None = None
-        """The request that was found to be well formed last."""
         self._budget = Budget(limits)
         self.streams: dict[int, Stream] = {}
         """Open streams by id."""
@@ -115,15 +110,13 @@ class Connection:
         self.sending = Sending(self.streams, budget=self._budget, events=self._events, fast_path=fast_path)
         """Windows, messages and trailers towards the peer."""
         self._receiving = Receiving(limits, self.sending, budget=self._budget)
-        first = settings_frame(
-            {
-                Setting.MAX_CONCURRENT_STREAMS: limits.streams,
-                Setting.INITIAL_WINDOW_SIZE: limits.stream_window,
-                Setting.MAX_HEADER_LIST_SIZE: limits.header_list,
-            }
+        first = greeting(
+            streams=limits.streams,
+            stream_window=limits.stream_window,
+            header_list=limits.header_list,
+            window=limits.connection_window,
         )
-        more = limits.connection_window - WINDOW_BYTES
-        self.sending.control(first + (long_frame(Kind.WINDOW_UPDATE, 0, value=more) if more > 0 else b""))
+        self.sending.control(first)
 
     @property
     def established(self) -> bool:
@@ -374,18 +367,14 @@ class Connection:
             raise StreamFaultError(number, Code.PROTOCOL_ERROR, reason="self_dependency")
         if self._leaving or len(self.streams) >= self._limits.streams:
             raise StreamFaultError(number, Code.REFUSED_STREAM, reason="streams_per_connection")
-        if fields is not self._judged:  # Equal blocks are one list.
-            self._blocks.check(number, fields)
-            self._judged = fields
-        expected = content_length(number, fields)
+        said = self._blocks.judged(number, fields)
         stream = Stream(
             number,
             window=self.sending.initial_window,
             receivable=self._limits.stream_window,
             limit=self._message_limit(fields),
         )
-        stream.expected = expected
-        stream.encoding = next((value for name, value in fields if name == b"grpc-encoding"), IDENTITY)
+        stream.expected, stream.encoding = said.expected, said.encoding
         self.streams[number] = stream
         self._last = number
         self._budget.opened()

@@ -82,10 +82,10 @@ Event = Opened | Message | HalfClosed | Refused | Closed | Writable | Broken | P
 
 def without_stillborn(events: list[Event]) -> list[Event]:
     """Leave out streams that were opened and reset in one go: of them only our reasons need be heard."""
-    gone = {each.stream for each in events if isinstance(each, Closed)}
-    gone &= {each.stream for each in events if isinstance(each, Opened)}
+    gone = {each.stream for each in events if type(each) is Closed}
     if not gone:
         return events
+    gone &= {each.stream for each in events if isinstance(each, Opened)}
     return [
         each
         for each in events

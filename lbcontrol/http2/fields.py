@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from hpack import Decoder
 from hpack.exceptions import HPACKError, OversizedHeaderListError
@@ -31,6 +32,21 @@ TABLE_BYTES = 4_096
 """Size of a dynamic table until something else is said (RFC 7541 section 4.2)."""
 NO_TABLE = b"\x20"
 """Dynamic table size update to 0 (RFC 7541 section 6.3)."""
+IDENTITY = b"identity"
+"""The one ``grpc-encoding`` whose messages are not compressed."""
+
+
+class Judged(NamedTuple):
+    """Fields that were found to be a request, and what a connection wants to know of them."""
+
+    fields: Fields
+    expected: int | None
+    """Length that the request announces; None when it does not."""
+    encoding: bytes
+    """What ``grpc-encoding`` names."""
+
+
+_NOTHING = Judged([], None, IDENTITY)
 
 
 class FirstBlocks:
@@ -39,13 +55,13 @@ class FirstBlocks:
     Bounds: ``FIRST_BLOCKS`` blocks of ``FIRST_BYTES``; the oldest goes first.
     """
 
-    __slots__ = ("_kept", "sound")
+    __slots__ = ("_kept", "judged")
 
     def __init__(self) -> None:
         """Begin empty."""
         self._kept: dict[bytes, tuple[bytes, Fields]] = {}
-        self.sound: Fields | None = None
-        """The fields that were found to be a request last, by whichever connection."""
+        self.judged = _NOTHING
+        """What was found to be a request last, by whichever connection."""
 
     def known(self, block: bytes) -> tuple[bytes, Fields] | None:
         """Return the block as it is kept, and its fields, which nobody may change."""
@@ -72,7 +88,7 @@ class Blocks:
     the peer takes it to be.
     """
 
-    __slots__ = ("_decoder", "_first", "_last", "_limits", "_shared")
+    __slots__ = ("_decoder", "_first", "_judged", "_last", "_limits", "_shared")
 
     def __init__(self, limits: Limits, shared: FirstBlocks | None = None) -> None:
         """Begin with an empty dynamic table of 4,096 bytes; ``shared`` is that of all connections with these limits."""
@@ -83,6 +99,8 @@ class Blocks:
         self._last = _NO_BLOCK
         """The last block that left the table as it was, with what it says: peers repeat themselves, and floods do."""
         self._shared = shared or FirstBlocks()
+        self._judged = _NOTHING
+        """What was found to be a request last, on this connection."""
 
     def decode(self, block: bytes) -> Fields:
         """Return the fields of one block; they may be shared and must not be changed.
@@ -105,15 +123,19 @@ class Blocks:
         self._shared.keep(block, fields)
         return fields
 
-    def check(self, stream: int, fields: Fields) -> None:
-        """Refuse fields that are no request; those found to be one last, which equal blocks share, are not judged anew.
+    def judged(self, stream: int, fields: Fields) -> Judged:
+        """Judge fields as a request; those found to be one last, which equal blocks share, are not judged anew.
 
         Raises:
             StreamFaultError: they are malformed (RFC 9113 section 8.1.1).
         """
-        if fields is not self._shared.sound:
-            check_request(stream, fields)
-            self._shared.sound = fields
+        if fields is not self._judged.fields:
+            if fields is not self._shared.judged.fields:
+                check_request(stream, fields)
+                encoding = next((value for name, value in fields if name == b"grpc-encoding"), IDENTITY)
+                self._shared.judged = Judged(fields, content_length(stream, fields), encoding)
+            self._judged = self._shared.judged
+        return self._judged
 
     def _repeated(self, decoder: Decoder, block: bytes) -> Fields:
         """Decode, unless it is the last block once more and that left the table as it was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import struct
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -67,7 +68,8 @@ class Code(enum.IntEnum):
     HTTP_1_1_REQUIRED = 13
 
 
-_HEAD = struct.Struct(">HBBBL")
+HEAD = struct.Struct(">HBBBL")
+"""A frame's head: length in two parts, type, flags, stream."""
 _LONG = struct.Struct(">L")
 _SETTING = struct.Struct(">HL")
 
@@ -75,7 +77,7 @@ _SETTING = struct.Struct(">HL")
 def frame(kind: int, flags: int, *, stream: int = 0, payload: bytes = b"") -> bytes:
     """Return one frame; the payload is at most ``FRAME_BYTES`` long."""
     size = len(payload)
-    return _HEAD.pack(size >> 8, size & 0xFF, kind, flags, stream) + payload
+    return HEAD.pack(size >> 8, size & 0xFF, kind, flags, stream) + payload
 
 
 def data_frames(stream: int, message: bytes) -> bytes:
@@ -122,6 +124,20 @@ def long_of(payload: bytes) -> int:
 def goaway_frame(last: int, code: int, *, debug: bytes = b"") -> bytes:
     """Return a GOAWAY: streams above ``last`` were not looked at."""
     return frame(Kind.GOAWAY, 0, payload=_LONG.pack(last) + _LONG.pack(code) + debug)
+
+
+@functools.lru_cache(maxsize=16)
+def greeting(*, streams: int, stream_window: int, header_list: int, window: int) -> bytes:
+    """Return what we begin a connection with: SETTINGS, and the rest of the connection's window."""
+    first = settings_frame(
+        {
+            Setting.MAX_CONCURRENT_STREAMS: streams,
+            Setting.INITIAL_WINDOW_SIZE: stream_window,
+            Setting.MAX_HEADER_LIST_SIZE: header_list,
+        }
+    )
+    more = window - WINDOW_BYTES
+    return first + (long_frame(Kind.WINDOW_UPDATE, 0, value=more) if more > 0 else b"")
 
 
 SETTINGS_ACK = frame(Kind.SETTINGS, ACK)

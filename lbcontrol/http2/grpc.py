@@ -7,13 +7,11 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 
-from lbcontrol.http2.fields import Fields, encode
+from lbcontrol.http2.fields import IDENTITY, Fields, encode
 
 PREFIX_BYTES = 5
 """A flag byte and a 32-bit length before each message."""
 CONTENT_TYPE = b"application/grpc"
-IDENTITY = b"identity"
-"""The one ``grpc-encoding`` whose messages are not compressed."""
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lbcontrol.http2.errors import ConnectionFaultError
-from lbcontrol.http2.frames import FRAME_BYTES, HEAD_BYTES, PREFACE, Code, Kind
+from lbcontrol.http2.frames import FRAME_BYTES, HEAD, HEAD_BYTES, PREFACE, Code, Kind
 
 Frame = tuple[int, int, int, bytes]
 """Type, flags, stream, payload."""
@@ -45,19 +45,17 @@ class Intake:
         end = len(data)
         self.is_between_frames = False
         while end - at >= HEAD_BYTES:
-            size = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
+            high, low, kind, flags, stream = HEAD.unpack_from(data, at)
+            size = high << 8 | low
             if size > FRAME_BYTES:
                 raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "frame_size")
-            stop = at + HEAD_BYTES + size
-            if stop > end:
-                break
-            kind = data[at + 3]
-            if not self._settings:
-                self._check_first(kind, data[at + 4])
-            stream = int.from_bytes(data[at + 5 : at + 9]) & 0x7FFFFFFF
             head = at + HEAD_BYTES
-            at = stop
-            yield kind, data[head - 5], stream, data[head:stop]
+            if head + size > end:
+                break
+            if not self._settings:
+                self._check_first(kind, flags)
+            at = head + size
+            yield kind, flags, stream & 0x7FFFFFFF, data[head:at]
         self._kept = data[at:]
         self.is_between_frames = self._settings and not self._kept
 

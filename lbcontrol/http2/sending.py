@@ -22,6 +22,8 @@ from lbcontrol.http2.frames import (
 )
 from lbcontrol.http2.streams import Stream
 
+_HEADER_TABLE_SIZE, _ENABLE_PUSH = int(Setting.HEADER_TABLE_SIZE), int(Setting.ENABLE_PUSH)
+_INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE = int(Setting.INITIAL_WINDOW_SIZE), int(Setting.MAX_FRAME_SIZE)
 FORGOTTEN = 512
 """Streams we reset of which late frames are still taken in silence (section 5.1, closed)."""
 
@@ -155,14 +157,14 @@ class Sending:
         """Take over the peer's SETTINGS, in order, and say so before anything that they allow (section 6.5.3)."""
         before = self.initial_window
         for key, value in settings_of(payload):
-            if key == Setting.ENABLE_PUSH and value > 1:
-                raise ConnectionFaultError(Code.PROTOCOL_ERROR, "enable_push")
-            if key == Setting.MAX_FRAME_SIZE and not FRAME_BYTES <= value < 2**24:
-                raise ConnectionFaultError(Code.PROTOCOL_ERROR, "max_frame_size")
-            if key == Setting.INITIAL_WINDOW_SIZE:
+            if key == _INITIAL_WINDOW_SIZE:
                 self._set_initial_window(value)
-            if key == Setting.HEADER_TABLE_SIZE and value < TABLE_BYTES:
+            elif key == _HEADER_TABLE_SIZE and value < TABLE_BYTES:
                 self._shrink_table()
+            elif key == _ENABLE_PUSH and value > 1:
+                raise ConnectionFaultError(Code.PROTOCOL_ERROR, "enable_push")
+            elif key == _MAX_FRAME_SIZE and not FRAME_BYTES <= value < 2**24:
+                raise ConnectionFaultError(Code.PROTOCOL_ERROR, "max_frame_size")
         self.control(SETTINGS_ACK)
         if self.initial_window > before:
             self._pump_all()

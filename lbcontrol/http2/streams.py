@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lbcontrol.http2.grpc import IDENTITY, PREFIX_BYTES, Assembly
+from lbcontrol.http2.fields import IDENTITY
+from lbcontrol.http2.grpc import PREFIX_BYTES, Assembly
 
 
 class Stream:

@@ -116,7 +116,7 @@ class Streams:
         """Of this listener."""
         self._scheduler = scheduler
         self._metrics = metrics
-        self._protocols = protocols
+        self._gauges = {path: metrics.streams.labels(protocol) for path, protocol in protocols.items()}
         self._supervisor = Supervisor(metrics, scheduler)
         self._open: set[OpenStream] = set()
         self._unary = 0
@@ -210,9 +210,9 @@ class Streams:
         return True
 
     def _count(self, stream: OpenStream, change: int) -> None:
-        protocol = self._protocols.get(stream.path)
-        if protocol is not None:
-            self._metrics.streams.labels(protocol).inc(change)
+        gauge = self._gauges.get(stream.path)
+        if gauge is not None:
+            gauge.inc(change)
 
     def _sweep(self) -> None:
         now = self._scheduler.now()

@@ -100,6 +100,7 @@ def kind_of(user_agent_name: str) -> str:
     return next((kind for begin, kind in _KINDS if name.startswith(begin)), "unknown")
 
 
+@functools.lru_cache(maxsize=1024)
 def version_of(kind: str, text: str) -> Version:
     """Read ``node.user_agent_version`` as numbers; ``()``, older than all, when there are none.
 

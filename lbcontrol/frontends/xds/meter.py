@@ -22,8 +22,11 @@ class Meter:
         self._pushed = dict.fromkeys(self._pushes, 0)
         self._pushed_bytes = 0
         self._judged = dict.fromkeys(VERDICTS, 0)
+        self._clients: dict[str, int] = {}
+        """Change of their number by kind, which is one of a closed set."""
+        self._streams = 0
+        """Change of their number."""
         metrics.settle_with(self._settle)
-        self.streams = metrics.streams.labels(LAYER)
         self.replaced = metrics.mailbox_replaced_total
         self.unknown_names = metrics.unknown_names_total
         self.unknown_types = metrics.unknown_types_total
@@ -34,7 +37,12 @@ class Meter:
             self._pushes[type_].inc(count)
         for verdict, count in self._judged.items():
             self._acks[verdict].inc(count)
+        for kind, change in self._clients.items():
+            self._metrics.clients.labels(kind).inc(change)
+        self._metrics.streams.labels(LAYER).inc(self._streams)
         self._bytes.inc(self._pushed_bytes)
+        self._clients.clear()
+        self._streams = 0
         self._pushed = dict.fromkeys(self._pushed, 0)
         self._judged = dict.fromkeys(self._judged, 0)
         self._pushed_bytes = 0
@@ -58,4 +66,8 @@ class Meter:
 
     def client(self, kind: str, change: int) -> None:
         """Count a client that came (1) or went (-1)."""
-        self._metrics.clients.labels(kind).inc(change)
+        self._clients[kind] = self._clients.get(kind, 0) + change
+
+    def stream(self, change: int) -> None:
+        """Count a stream that came (1) or went (-1)."""
+        self._streams += change

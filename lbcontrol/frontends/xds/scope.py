@@ -35,7 +35,10 @@ class Scope:
     def published(self, type_: ResourceType, name: str) -> Published | None:
         """Return what there is of ``name``; None for what is absent, or has a stand-in."""
         found = self.find(type_, name)
-        return (found, self.mark(name)) if isinstance(found, Resource) and found.service else None
+        if not isinstance(found, Resource) or not found.service:
+            return None
+        decision = self.view.decision(name)
+        return found, None if decision is None else decision.mark
 
     def listed(self, type_: ResourceType) -> frozenset[str] | None:
         """Return the names a wildcard covers; None while names may be missing."""

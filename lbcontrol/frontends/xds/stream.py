@@ -169,7 +169,7 @@ class AdsStream:
         self.opened_at = self._shared.scheduler.now()
         self._quiet = self._shared.broadcast.on
         self._shared.streams[self] = None
-        self._shared.meter.streams.inc()
+        self._shared.meter.stream(1)
 
     def received(self, message: bytes) -> None:
         """Take one request; a breach of a limit ends the stream."""
@@ -178,7 +178,7 @@ class AdsStream:
         self._count_request()
         try:
             request = self._read(message)
-            if self._quiet and (self._confirm(request) or self._answer(request)):
+            if self._quiet and self._take_shortly(request):
                 return
             self._take(request)
         except LbControlError as error:
@@ -206,7 +206,7 @@ class AdsStream:
         self._shared.broadcast.forget()
         if self in self._shared.streams:
             del self._shared.streams[self]
-            self._shared.meter.streams.dec()
+            self._shared.meter.stream(-1)
             if self.scope is not None:
                 self._shared.meter.client(self.scope.view.kind, -1)
         self.scope = None  # It knows this stream: a cycle that would wait minutes for the collector.
@@ -255,38 +255,47 @@ class AdsStream:
         self._introduce(profile)
         return request
 
-    def _confirm(self, request: Request) -> bool:
-        """Note what is nothing but the ACK of the newest response, as nearly all requests are; False: the long way."""
-        if request.rejection is not None or self.scope is None:
+    def _take_shortly(self, request: Request) -> bool:
+        """Take what nearly all requests are, an ACK or a first one of its type; False: the long way."""
+        type_, scope = TYPES.get(request.type_url), self.scope
+        if type_ is None or scope is None:
             return False
-        type_ = TYPES.get(request.type_url)
-        sub = None if type_ is None else self._subs.get(type_)
-        if sub is None or not self._variant.asks_nothing(sub, request):
+        sub = self._subs.get(type_)
+        if sub is None:
+            return self._answer(type_, request, scope=scope)
+        return self._confirm(sub, request, scope=scope)
+
+    def _confirm(self, sub: Subscription, request: Request, *, scope: Scope) -> bool:
+        """Note what is nothing but the ACK of the newest response; False: the long way."""
+        if request.rejection is not None or not self._variant.asks_nothing(sub, request):
             return False
         fresh = sub.confirm(request.nonce)
         if fresh is None:
             return False
         self._shared.meter.judged(Verdict.ACK.value)
         for resource in fresh:
-            self.scope.view.acknowledged(resource)
+            scope.view.acknowledged(resource)
         return True
 
-    def _answer(self, request: Request) -> bool:
+    def _answer(self, type_: ResourceType, request: Request, *, scope: Scope) -> bool:
         """Subscribe to names of one more type, and send what they all stand for; False: the long way."""
-        type_, scope, outlet, shared = TYPES.get(request.type_url), self.scope, self._outlet, self._shared
-        if type_ is None or type_ in self._subs or scope is None or outlet is None or not request.only_names:
+        outlet, shared = self._outlet, self._shared
+        if outlet is None or not request.only_names:
             return False
         found = all_published(request.names, scope, type_=type_)
         if found is None or len(self._subs) + len(self._unknown) >= shared.limits.types_per_stream:
             return False
-        content = Content(type_, tuple(resource for resource, _ in found))
-        payload, nonce = shared.responses.payload(self._variant.encode, content, after=NONE)
+        told = tuple([resource for resource, _ in found])
+        payload, nonce = shared.responses.payload(self._variant.encode, Content(type_, told), after=NONE)
         if not outlet.offer(payload):
             return False
-        self._subscription(type_).begin(request.names, scope, found=found, nonce=nonce, now=shared.scheduler.now())
+        sub = self._subscription(type_)
+        sub.begin(request.names, found, told=told, nonce=nonce, now=shared.scheduler.now())
+        for name in request.names:
+            scope.follow(type_, name)
         shared.meter.pushed(type_, payload.size)
         if type_ is ResourceType.CLUSTER:
-            self._rewarm(content.resources)
+            self._rewarm(told)
         return True
 
     def _count_request(self) -> None:

@@ -7,7 +7,7 @@ is new is grouped into a response.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -295,21 +295,25 @@ class Subscription:
         self.touched = bool(self.dirty or self.owed)
 
     def begin(
-        self, names: AbstractSet[str], scope: Scope, *, found: Sequence[Published], nonce: int, now: float
+        self,
+        names: AbstractSet[str],
+        found: Iterable[Published],
+        *,
+        told: tuple[Resource, ...],
+        nonce: int,
+        now: float,
     ) -> None:
         """Note the first names of a type, and that a response with all they stand for is on its way.
 
         Args:
-            names: What is asked for, without a wildcard.
-            scope: What the client may be told.
+            names: What is asked for, without a wildcard; the stream follows it.
             found: What there is of each name.
+            told: The resources of it.
             nonce: Of the response.
             now: Monotonic seconds.
         """
         self.names, self.named = names, True
-        for name in names:
-            scope.follow(self.type, name)
-        self._wait_for(nonce, tuple(resource for resource, _ in found))
+        self._wait_for(nonce, told)
         for resource, mark in found:
             self.entries[resource.name] = Entry(resource.version, resource, mark, nonce, since=now)
 

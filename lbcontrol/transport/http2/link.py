@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lbcontrol.http2.connection import Connection
 from lbcontrol.http2.events import Broken, Closed, Event, HalfClosed, Message, Opened, PeerLeaves, Refused, Writable
-from lbcontrol.http2.fields import Fields
+from lbcontrol.http2.fields import IDENTITY
 from lbcontrol.http2.frames import Code
-from lbcontrol.http2.grpc import IDENTITY, RESPONSE_HEADERS, is_grpc, metadata_of, timeout_of
+from lbcontrol.http2.grpc import RESPONSE_HEADERS
 from lbcontrol.model.clients import Identity, Peer
 from lbcontrol.runtime.ports import Method, Status, StatusCode, Timer
+from lbcontrol.transport.http2.asked import Asked
 from lbcontrol.transport.http2.calls import LATE, Call, PlainCall, StreamCall, UnaryCall, status_block
 from lbcontrol.transport.reasons import CLIENT, ENDED, MAX_AGE, TOO_LARGE, UNTRUSTED
 
@@ -43,13 +43,6 @@ ANYBODY = Identity()
 """Who is there without TLS, and without a certificate of the client's."""
 MAPPED = "::ffff:"
 """How an IPv6 socket writes an IPv4 address."""
-
-
-def message_limit(methods: Mapping[str, Method], fields: Fields) -> int:
-    """Return how long a message of this request may be; what nobody serves takes none."""
-    path = next((value for name, value in fields if name == b":path"), b"")
-    method = methods.get(path.decode("latin-1"))
-    return method.max_message_bytes if method else 0
 
 
 class Http2Link(asyncio.BufferedProtocol):
@@ -90,7 +83,7 @@ class Http2Link(asyncio.BufferedProtocol):
         """Whose seat this connection has."""
         self.connection = Connection(
             shared.limits,
-            message_limit=shared.message_limit,
+            message_limit=shared.requests.limit,
             fast_path=shared.fast_path,
             whole=shared.whole,
             first_blocks=shared.first_blocks,
@@ -223,11 +216,12 @@ class Http2Link(asyncio.BufferedProtocol):
     def _take(self, events: list[Event], now: float) -> None:
         self._gathers = len(events) > 1
         for event in events:
+            if type(event) is Message:  # As nearly all are.
+                if (call := self._calls.get(event.stream)) is not None:
+                    call.received(event.body)
+                continue
             call = None if isinstance(event, Opened | Broken | PeerLeaves) else self._calls.get(event.stream)
             match event:
-                case Message():
-                    if call is not None:
-                        call.received(event.body)
                 case Opened():
                     self._open(event, now)
                 case Broken():
@@ -276,20 +270,21 @@ class Http2Link(asyncio.BufferedProtocol):
             call.reap(ODD_FLAG if is_odd else COMPRESSED, TOO_LARGE)
 
     def _open(self, event: Opened, now: float) -> None:
-        fields = dict(event.fields)
-        if fields[b":method"] != b"POST" or not is_grpc(fields.get(b"content-type", b"")):
+        asked = self._shared.requests(event.fields)
+        if not asked.is_grpc:
             self._open_plain(event.stream, now)
             return
-        method = self._shared.methods.get(fields[b":path"].decode("latin-1"))
-        if method is None:
+        if asked.method is None:
             self._end(event.stream, Status(StatusCode.UNIMPLEMENTED, "no such method"))
             return
         refusal = self._shared.admit()
         if refusal is not None:
             pushback = (b"grpc-retry-pushback-ms", self._shared.pushback().encode())
             self._end(event.stream, refusal, extra=(pushback,))
-            return
-        self._begin(event, method, fields=fields, now=now)
+        elif asked.fault:
+            self._end(event.stream, Status(StatusCode.INVALID_ARGUMENT, asked.fault))
+        else:
+            self._begin(event.stream, asked, asked.method, now=now)
 
     def _open_plain(self, stream: int, now: float) -> None:
         """Hear out a request that is no gRPC; of many at once all but a few are answered before their end."""
@@ -298,20 +293,16 @@ class Http2Link(asyncio.BufferedProtocol):
         if waiting >= PLAIN_REQUESTS:
             plain.half_closed()
 
-    def _begin(self, event: Opened, method: Method, *, fields: dict[bytes, bytes], now: float) -> None:
-        try:
-            metadata, deadline = metadata_of(event.fields), _deadline(fields, now)
-        except ValueError as error:
-            self._end(event.stream, Status(StatusCode.INVALID_ARGUMENT, str(error)))
-            return
-        self.connection.sending.begin(event.stream, RESPONSE_HEADERS)
+    def _begin(self, stream: int, asked: Asked, method: Method, *, now: float) -> None:
+        deadline = None if asked.timeout is None else now + asked.timeout
+        self.connection.sending.begin(stream, RESPONSE_HEADERS)
         if method.stream is None:
-            unary = UnaryCall(event.stream, method, link=self, peer=self._peer, metadata=metadata)
+            unary = UnaryCall(stream, method, link=self, peer=self._peer, metadata=asked.metadata)
             self._keep(unary, deadline=deadline, now=now)
             return
-        call = StreamCall(event.stream, method.path, handler=method.stream(), link=self)
+        call = StreamCall(stream, method.path, handler=method.stream(), link=self)
         self._keep(call, deadline=deadline, now=now)
-        call.opened(self._peer, metadata)
+        call.opened(self._peer, asked.metadata)
 
     def _keep(self, call: StreamCall | UnaryCall, *, deadline: float | None, now: float) -> None:
         call.deadline = deadline
@@ -426,17 +417,6 @@ class Http2Link(asyncio.BufferedProtocol):
     def _abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
-
-
-def _deadline(fields: dict[bytes, bytes], now: float) -> float | None:
-    """Return when the client gives up, None when it waits for ever; raises ValueError."""
-    text = fields.get(b"grpc-timeout")
-    if text is None:
-        return None
-    seconds = timeout_of(text)
-    if seconds is None:
-        raise ValueError("grpc-timeout is not at most 8 digits and a unit")
-    return now + seconds
 
 
 def _peer(name: object, identity: Identity) -> Peer:

@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from lbcontrol.http2.fields import Fields, FirstBlocks
+from lbcontrol.http2.fields import FirstBlocks
 from lbcontrol.http2.limits import Limits
 from lbcontrol.http2.whole import WholeFrames
 from lbcontrol.runtime.ports import Method, Scheduler, Status, Timer
 from lbcontrol.transport.binding import Offer
 from lbcontrol.transport.http2.accepting import Acceptor
+from lbcontrol.transport.http2.asked import Requests
 from lbcontrol.transport.http2.calls import Call, StreamCall, UnaryCall
-from lbcontrol.transport.http2.link import Http2Link, message_limit
+from lbcontrol.transport.http2.link import Http2Link
 from lbcontrol.transport.http2.polling import Poller
 from lbcontrol.transport.http2.seats import Seats, affordable
 from lbcontrol.transport.http2.secure import TlsLink
@@ -42,7 +43,7 @@ class Shared:
         self, methods: Iterable[Method], streams: Streams, *, scheduler: Scheduler, limits: Limits, seats: Seats
     ) -> None:
         """Begin without connections."""
-        self.methods = {method.path: method for method in methods}
+        self.requests = Requests(methods)
         self.limits = limits
         self.fast_path = streams.limits.fast_path
         self.seats = seats
@@ -80,10 +81,6 @@ class Shared:
     def links(self) -> list[Http2Link]:
         """Return the open connections."""
         return list(self._slot_of)
-
-    def message_limit(self, fields: Fields) -> int:
-        """Return how long a message of this request may be."""
-        return message_limit(self.methods, fields)
 
     def joined(self, link: Http2Link) -> None:
         """Keep a connection until it is gone."""

@@ -20,15 +20,18 @@ HIGH_WATER = 65_536
 class SocketTransport(asyncio.Transport):
     """A connected socket and the protocol that speaks on it."""
 
-    __slots__ = ("_closing", "_events", "_high", "_kept", "_paused", "_poller", "_protocol", "_socket")
+    __slots__ = ("_closing", "_events", "_high", "_kept", "_paused", "_peer", "_poller", "_protocol", "_socket")
 
-    def __init__(self, sock: socket.socket, protocol: asyncio.BufferedProtocol, *, poller: Poller) -> None:
+    def __init__(
+        self, sock: socket.socket, protocol: asyncio.BufferedProtocol, *, poller: Poller, peer: object = None
+    ) -> None:
         """Begin: the protocol learns of its transport at once, and then of what arrives.
 
         Args:
             sock: Connected, not blocking; closed with the transport.
             protocol: Its ``get_buffer`` lends what is read into; it may be shared.
             poller: Tells when the socket is ready.
+            peer: Address of the other end, as ``accept`` told it.
         """
         self._socket: socket.socket | None = sock
         self._protocol = protocol
@@ -40,7 +43,10 @@ class SocketTransport(asyncio.Transport):
         """The protocol was told to write nothing more."""
         self._closing = False
         self._events = 0
+        self._peer = peer
+        """Known while the protocol learns of its transport; who asks later has the system asked."""
         protocol.connection_made(self)
+        self._peer = None
         if not self._closing:
             self._watch(READ)
 
@@ -166,6 +172,8 @@ class SocketTransport(asyncio.Transport):
         if sock is None:
             return default
         if name == "peername":
+            if self._peer is not None:
+                return self._peer
             with contextlib.suppress(OSError):
                 return sock.getpeername()
             return ("", 0)
