@@ -19,8 +19,8 @@ ENDPOINTS = re.compile(r"(?:\A *- |\n +)(?P<key>endpoints)" + ITEMS)
 NEXT_DOCUMENT = re.compile(r"\n(?=(?:---|\.\.\.)(?:[ \t\n]|\Z))")
 KEPT_BREAKS = re.compile(r"[|>][0-9]?\+")
 """Says of a text over several lines that empty lines after it belong to it; leaving out what follows changes it."""
-OTHER_BREAKS = ("\r", "\x85", "\u2028", "\u2029")
-"""Ends of lines to a YAML parser, besides the line feed."""
+UNUSUAL = ("\r", "\x85", "\u2028", "\u2029", "\n%")
+"""Ends of lines to a YAML parser besides the line feed; and a directive, which ends a document without another mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def emptied(text: str) -> str:
 
 def services_in(text: str) -> Blocks | None:
     """Return the services of a file; None when it is not written in a way that can be told."""
-    if any(each in text for each in OTHER_BREAKS) or (any(each in text for each in "|>") and KEPT_BREAKS.search(text)):
+    if any(each in text for each in UNUSUAL) or ((">" in text or "|" in text) and KEPT_BREAKS.search(text)):
         return None
     found = SERVICES.search(text)
     if found is None:
