@@ -164,6 +164,7 @@ UNUSUAL = {
     "two lists": "services:\n  - {name: a}\n---\nservices: [{name: b}]\n",
     "a directive": "services:\n  - {name: a}\n%YAML 1.1\n---\n",
     "no services": "",
+    "far from its key": "services:\n" + "\n" * 17 + "  - {name: a}\n",
     "a dash alone": "services:\n  - name: a\n  -\n    name: b\n",
 }
 
