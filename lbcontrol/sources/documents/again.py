@@ -9,8 +9,8 @@ Why a text means what it meant: a YAML parser goes from left to right, and where
 that of the list, whatever the items before said. So if one item begins on the first line of a text, and the next one
 or the end of the list follows its last line, then the text is one item, here and in every list with as many spaces
 before the dash. It is remembered once the parser has found items on just those lines. The first item of a list is
-always read, so the list is there. So is the last one when another key follows, and it is not remembered: what looks
-like a key may be the rest of a text in quotes.
+always read, so the list is there (``known`` makes sure that its key is no part of a text in quotes). The last one is
+read too when another key follows, and is not remembered: what looks like that key may be the rest of such a text.
 """
 
 from __future__ import annotations

@@ -12,15 +12,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-ITEMS = r":(?: +#.*| *)\n(?: *(?:#.*)?\n)*(?P<lead> *)- "
-"""What follows the key of a list whose items stand on lines of their own, up to the first item's dash."""
-SERVICES = re.compile("^services" + ITEMS, re.MULTILINE)
-ENDPOINTS = re.compile(r"(?:\A *- |\n +)(?P<key>endpoints)" + ITEMS)
+ITEMS = r":(?: ++#.*+| *+)\n(?: *+(?:#.*+)?\n){0,16}+(?P<lead> *+)- "
+"""What follows the key of a list whose items stand on lines of their own, up to the first item's dash.
+
+No pattern goes back (``*+``): one that does may take a second for a megabyte of empty lines, and all threads wait.
+"""
+SERVICES = re.compile(r"services(?<![^\n]services)" + ITEMS)
+"""The key stands at the beginning of a line; written so, because a search for a plain word is the quickest."""
+ENDPOINTS = re.compile(r"(?:\A *+- |\n ++)(?P<key>endpoints)" + ITEMS)
 NEXT_DOCUMENT = re.compile(r"\n(?=(?:---|\.\.\.)(?:[ \t\n]|\Z))")
-KEPT_BREAKS = re.compile(r"[|>][0-9]?\+")
-"""Says of a text over several lines that empty lines after it belong to it; leaving out what follows changes it."""
-OTHER_BREAKS = ("\r", "\x85", "\u2028", "\u2029")
-"""Ends of lines to a YAML parser, besides the line feed."""
+KEPT_BREAKS = tuple(f"{style}{indent}+" for style in "|>" for indent in ("", *"123456789"))
+"""Say of a text over several lines that empty lines after it belong to it: leaving out what follows would change it."""
+UNUSUAL = ("\r", "\x85", "\u2028", "\u2029", "\n%")
+"""Ends of lines to a YAML parser besides the line feed; and a directive, which ends a document without another mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def emptied(text: str) -> str:
 
 def services_in(text: str) -> Blocks | None:
     """Return the services of a file; None when it is not written in a way that can be told."""
-    if any(each in text for each in OTHER_BREAKS) or (any(each in text for each in "|>") and KEPT_BREAKS.search(text)):
+    if any(each in text for each in UNUSUAL) or any(each in text for each in KEPT_BREAKS if each[0] in text):
         return None
     found = SERVICES.search(text)
     if found is None:
@@ -96,4 +100,4 @@ def _after_list(column: int, indent: int) -> re.Pattern[str]:
 
     Its key stands at ``column``; another key there, or anything left of it, ends the list.
     """
-    return re.compile(rf"\n(?! {{{indent}}}- | *(?:#|\n|\Z))(?= {{0,{column}}}[^ ])")
+    return re.compile(rf"\n(?! {{{indent}}}- | *+(?:#|\n|\Z))(?= {{0,{column}}}[^ ])")

@@ -11,6 +11,7 @@ from lbcontrol.model.endpoints import MAX_WEIGHT_SUM, Endpoint
 from lbcontrol.sources.documents.blocks import Blocks, emptied, endpoints_in
 from lbcontrol.sources.documents.documents import ServiceEntry
 from lbcontrol.sources.documents.services import MAX_ENDPOINTS
+from lbcontrol.sources.documents.tree import read_forest
 
 
 class KnownEndpoint(NamedTuple):
@@ -123,10 +124,16 @@ class OpenedService:
 def opened(text: str, line: int, endpoints: Mapping[str, KnownEndpoint]) -> OpenedService:
     """Return a service that is read without those of its endpoints that are known; the first is always read."""
     blocks = endpoints_in(text, line=line)
-    if blocks is None:
+    if blocks is None or _is_in_quotes(blocks):
         return OpenedService(text, line, None)
     known = [None, *map(endpoints.get, blocks.closed()[1:])]
     return OpenedService(text, line, blocks, (*known, None)[: len(blocks.texts)])
+
+
+def _is_in_quotes(blocks: Blocks) -> bool:
+    """Tell whether what looks like the list's key is part of a text in quotes: that would not have an end here."""
+    lead, _, _ = blocks.texts[0].partition("-")
+    return any(each in blocks.head for each in "\"'") and bool(read_forest(f"{blocks.head}{lead}- 1").problems)
 
 
 def _fits(service: ServiceEntry, endpoints: Sequence[KnownEndpoint]) -> bool:

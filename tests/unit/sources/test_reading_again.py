@@ -54,7 +54,7 @@ def endpoint_lines(text: str) -> list[int]:
 
 def test_only_the_endpoint_that_changed_and_the_first_are_read(texts_read: list[str]) -> None:
     """Of a service with a changed weight the other endpoints are left out, and the very same values put back."""
-    text = "services:\n" + service("a", count=9)
+    text = "services:\n" + service("a", count=9).replace("name: a", 'name: "a"')
     before, known = read_again(text, path=PATH, known=NOTHING)
     now, _ = read_again(text.replace("weight: 5", "weight: 50"), path=PATH, known=known)
     assert [endpoint_lines(each) for each in texts_read] == [[*range(4, 13)], [4, 8]]
@@ -99,6 +99,20 @@ def test_last_endpoint_is_read_when_another_key_follows(texts_read: list[str]) -
     now = after(text, text.replace("weight: 2", "weight: 20"))
     assert now.services[0].aliases == ()
     assert endpoint_lines(texts_read[-1]) == [4, 5, 7]
+
+
+def test_list_in_quotes_is_none() -> None:
+    """What looks like a list of endpoints in a name in quotes teaches nothing, although an endpoint is on each line."""
+    trap = [
+        '      - c", endpoints: [{address: "10.0.0.1:80", locality: {zone: "z',
+        '      - c"}}, {address: "10.0.0.2:80"}]}',
+    ]
+    text = "\n".join(["services:", "  - name: x", '  - {name: "a', "    endpoints:", *trap, ""])
+    wrong = "\n".join(["services:", "  - name: a", "    endpoints:", '      - {address: "10.0.0.3:80"}', *trap[1:], ""])
+    assert [len(each.endpoints) for each in read_documents(text, path=PATH).services] == [0, 2]
+    with pytest.raises(ConfigError) as caught:
+        read_again(wrong, path=PATH, known=known_of(text))
+    assert [each.code for each in caught.value.findings] == ["LB101"]
 
 
 def test_keys_in_the_order_of_the_alphabet_are_told_apart(texts_read: list[str]) -> None:
@@ -148,7 +162,9 @@ UNUSUAL = {
     "flow": "services: [{name: a}]\n",
     "kept line feeds": "services:\n  - {name: a}\n---\n# |+\n",
     "two lists": "services:\n  - {name: a}\n---\nservices: [{name: b}]\n",
+    "a directive": "services:\n  - {name: a}\n%YAML 1.1\n---\n",
     "no services": "",
+    "far from its key": "services:\n" + "\n" * 17 + "  - {name: a}\n",
     "a dash alone": "services:\n  - name: a\n  -\n    name: b\n",
 }
 
