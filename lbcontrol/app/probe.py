@@ -12,7 +12,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from lbcontrol.transport.listening import Listen, prepared
+from lbcontrol.transport.listening import Listen, bound, prepared
 
 BACKLOG = 64
 HEADER_BYTES = 4_096
@@ -181,10 +181,10 @@ async def serve_probe(
         shutdown_timeout=CLOSING,
     )
     await runner.setup()
-    site = web.TCPSite(runner, listen.host, listen.port, backlog=BACKLOG)
     try:
         with prepared(listen):
-            await site.start()
+            # Bound by us: aiohttp would take IPv6 alone on [::], and the kubelet of an IPv4 cluster would find nobody.
+            await web.SockSite(runner, bound(listen), backlog=BACKLOG).start()
     except BaseException:
         await Probe(listen, runner, noise=noise).stop()
         raise

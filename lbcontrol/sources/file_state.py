@@ -10,7 +10,7 @@ from lbcontrol.model.errors import ConfigError
 from lbcontrol.model.findings import Finding, Severity
 from lbcontrol.model.services import ServiceSnapshot
 from lbcontrol.runtime.collector import collector_paused
-from lbcontrol.sources.documents import Documents, read_documents
+from lbcontrol.sources.documents import NOTHING, Documents, Known, read_again
 from lbcontrol.sources.documents.combine import settled, snapshots_of
 from lbcontrol.sources.documents.refusals import REFUSED_EFFECT
 from lbcontrol.sources.documents.warn import warnings_of
@@ -29,6 +29,8 @@ class KnownFile:
     """What it says now; None when it is wrong or cannot be read."""
     findings: tuple[Finding, ...] = ()
     """Why it is wrong."""
+    known: Known = field(default_factory=lambda: NOTHING)
+    """What it said when it was right last, by the texts that said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +107,12 @@ def _known(before: KnownFile | None, seen: SeenFile) -> KnownFile:
         return before
     if seen.problem:
         return KnownFile(seen, None, (seen.problem,))
+    known = before.known if before is not None else NOTHING
     try:
         content = read_seen(seen)
         with collector_paused() if len(content) > LONG else contextlib.nullcontext():
-            documents = read_documents(content, path=seen.path)
+            documents, known = read_again(content, path=seen.path, known=known)
     except ConfigError as error:
-        return KnownFile(seen, None, tuple(error.findings))
+        return KnownFile(seen, None, tuple(error.findings), known)
     same = before is not None and before.newest == documents
-    return KnownFile(seen, before.newest if before is not None and same else documents)
+    return KnownFile(seen, before.newest if before is not None and same else documents, known=known)

@@ -67,7 +67,10 @@ class FileStore:
             what = f'cannot use the state directory "{path}": {error.strerror}'
             raise StateStoreError(
                 Finding(
-                    "LB909", what, at="stateDir", do="make it a directory that this user may write, or choose another"
+                    "LB909",
+                    what,
+                    at="stateDir",
+                    do="make it a directory of this user, such as a new one below a volume, or choose another",
                 )
             ) from error
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="lbcontrol-store")

@@ -68,6 +68,17 @@ class Listen:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def bound(listen: Listen, *, backlog: int | None = None) -> socket.socket:
+    """Return a listening TCP socket; ``::`` takes IPv4 as well, and is 0.0.0.0 where the kernel has no IPv6.
+
+    Raises OSError.
+    """
+    every = listen.host == "::"
+    both = every and socket.has_dualstack_ipv6()
+    host, family = ("0.0.0.0", socket.AF_INET) if every and not both else (listen.host, listen.family)  # noqa: S104  what was asked for
+    return socket.create_server((host, listen.port), family=family, backlog=backlog, dualstack_ipv6=both)
+
+
 def _is_ip(text: str) -> bool:
     for family in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError):
@@ -89,7 +100,7 @@ def _another(listen: Listen) -> str:
     """Return where else the listener could be: the next port but nine that is free, on the same host."""
     for port in range(listen.port + 10, min(listen.port + 110, 65_536), 10) if listen.path is None else ():
         place = dataclasses.replace(listen, port=port)
-        with contextlib.suppress(OSError), socket.create_server((listen.host, port), family=listen.family):
+        with contextlib.suppress(OSError), bound(place):
             return str(place)
     return ""
 
@@ -125,7 +136,7 @@ def prepared(listen: Listen) -> Iterator[None]:
     """
     try:
         if listen.path is None:
-            with socket.create_server((listen.host, listen.port), family=listen.family):
+            with bound(listen):
                 pass
             yield
             return

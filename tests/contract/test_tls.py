@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc.aio
 import pytest
+from structlog.testing import capture_logs
 
 from lbcontrol.http2.frames import PREFACE, Code, Kind
 from lbcontrol.runtime.clock import FakeClock, LoopScheduler
@@ -138,6 +139,15 @@ async def test_plaintext_is_told_that_the_port_speaks_tls(said: bytes) -> None:
                 b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 21\r\n\r\nthis port speaks TLS\n"
             )
         await _until_refused(plane, "tls_plaintext")
+
+
+async def test_refused_peer_is_written_by_its_own_family() -> None:
+    """On [::], too: operators look for the address as they know it."""
+    with capture_logs() as logs:
+        async with served(Listen("::", 0)) as plane, raw(f"127.0.0.1:{plane.server.listen.port}") as peer:
+            await peer.send(PREFACE)
+            await _until_refused(plane, "tls_plaintext")
+    assert [each["address"] for each in logs if each["event"] == "connection refused"] == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize(

@@ -129,12 +129,15 @@ class PodPlane(ControlPlane):
             self.pki = make_pki(home / "pki")
             config["tls"]["grpc"] = {"cert": str(self.pki.server.cert), "key": str(self.pki.server.key)}
             config["authentication"]["kubernetes"]["kubeconfig"] = login
+        for name, place in (("grpc", self.grpc), ("admin", self.admin), ("probe", self.probe)):
+            host = config["listen"][name].rpartition(":")[0]  # As in the Pod, on a port that is free here.
+            config["listen"][name] = f"{host}:{place.rpartition(':')[2]}"
         self.config = home / "server.yaml"
         self.config.write_text(yaml.safe_dump(config))
 
     def arguments(self) -> list[str]:
         """What stands after ``serve``."""
-        return ["--config", str(self.config), "--grpc", self.grpc, "--admin", self.admin, "--probe", self.probe]
+        return ["--config", str(self.config)]
 
 
 @pytest.fixture

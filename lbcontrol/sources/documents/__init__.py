@@ -5,7 +5,9 @@ conversion to snapshots and back to text.
 Does not belong here: where a document comes from, watching, protocols.
 """
 
+from lbcontrol.sources.documents.again import read_again
 from lbcontrol.sources.documents.documents import Documents
+from lbcontrol.sources.documents.known import NOTHING, Known
 from lbcontrol.sources.documents.reading import read_documents, read_policy
 
-__all__ = ["Documents", "read_documents", "read_policy"]
+__all__ = ["NOTHING", "Documents", "Known", "read_again", "read_documents", "read_policy"]

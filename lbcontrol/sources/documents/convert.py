@@ -69,7 +69,11 @@ def _service(service: ServicePart, tree: Fields, *, line: int, file: str) -> Ser
         rules=tuple(_rule(rule) for rule in service.rules),
         origin=f"{file}:{line}",
         line=line,
-        prioritised=any("priority" in each.model_fields_set for each in service.endpoints),
+        prioritised=tuple(
+            number
+            for each, number in zip(service.endpoints, items.lines, strict=True)
+            if "priority" in each.model_fields_set
+        ),
     )
 
 

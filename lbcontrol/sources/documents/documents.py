@@ -21,8 +21,8 @@ class ServiceEntry:
     origin: str
     """``greeter.yaml:2``, for people."""
     line: int
-    prioritised: bool
-    """An endpoint sets ``priority``, which excludes ``locality.prefer``."""
+    prioritised: tuple[int, ...]
+    """Lines of the endpoints that set ``priority``, which excludes ``locality.prefer``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,14 @@ def read_documents(content: bytes | str, *, path: str) -> Documents:
     if not forest.roots:
         what = "the file is empty"
         warnings = (Finding("LB113", what, path, effect="it means nothing", severity=Severity.WARNING),)
-    data = content.encode() if isinstance(content, str) else content
-    mark = hashlib.sha256(data).hexdigest()[:12]
+    mark = mark_of(content)
     return Documents(path, tuple(reader.services), tuple(reader.policies), mark, warnings, not forest.roots)
+
+
+def mark_of(content: bytes | str) -> str:
+    """Return the digest of a file by which people and tests know it again."""
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def read_policy(document: Mapping[str, object], *, place: str) -> PolicyEntry:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from lbcontrol.transport.http2.polling import READ, Poller
 from lbcontrol.transport.http2.seats import Seats
-from lbcontrol.transport.http2.sockets import SocketTransport
+from lbcontrol.transport.http2.sockets import SocketTransport, host_of
 
 ACCEPTS = 32
 """Connections accepted and greeted in one turn of the loop: the others wait in the backlog."""
@@ -97,7 +97,7 @@ class Acceptor:
             except OSError as error:
                 self._full(error)
                 return
-            address = str(name[0]) if isinstance(name, tuple) else ""
+            address = host_of(name)
             why = self._seats.take(address)
             if why:
                 self._refused(why)

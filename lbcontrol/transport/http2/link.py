@@ -15,6 +15,7 @@ from lbcontrol.model.clients import Identity, Peer
 from lbcontrol.runtime.ports import Method, Status, StatusCode, Timer
 from lbcontrol.transport.http2.asked import Asked
 from lbcontrol.transport.http2.calls import LATE, Call, PlainCall, StreamCall, UnaryCall, status_block
+from lbcontrol.transport.http2.sockets import host_of
 from lbcontrol.transport.reasons import CLIENT, ENDED, MAX_AGE, TOO_LARGE, UNTRUSTED
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ OVERDUE = {"preface": Code.SETTINGS_TIMEOUT, "header_block": Code.ENHANCE_YOUR_C
 """What GOAWAY says of a peer that let a time pass; of the others that nothing is wrong."""
 ANYBODY = Identity()
 """Who is there without TLS, and without a certificate of the client's."""
-MAPPED = "::ffff:"
-"""How an IPv6 socket writes an IPv4 address."""
 
 
 class Http2Link(asyncio.BufferedProtocol):
@@ -422,6 +421,6 @@ class Http2Link(asyncio.BufferedProtocol):
 def _peer(name: object, identity: Identity) -> Peer:
     """Return the peer of a socket: an IPv4 or IPv6 address with port, or a Unix socket."""
     if isinstance(name, tuple):
-        host = str(name[0]).removeprefix(MAPPED)
+        host = host_of(name)
         return Peer(f"[{host}]:{name[1]}" if ":" in host else f"{host}:{name[1]}", identity)
     return Peer("unix:", identity)

@@ -22,7 +22,7 @@ from lbcontrol.transport.http2.polling import Poller
 from lbcontrol.transport.http2.seats import Seats, affordable
 from lbcontrol.transport.http2.secure import TlsLink
 from lbcontrol.transport.http2.secured import Secured
-from lbcontrol.transport.listening import Listen, prepared, refused
+from lbcontrol.transport.listening import Listen, bound, prepared, refused
 from lbcontrol.transport.streams import Streams
 
 BACKLOG = 4_096
@@ -203,10 +203,7 @@ def _bound(listen: Listen) -> socket.socket:
         sock.bind(str(listen.path))
         sock.listen(BACKLOG)
     else:
-        both = listen.host == "::" and socket.has_dualstack_ipv6()
-        sock = socket.create_server(
-            (listen.host, listen.port), family=listen.family, backlog=BACKLOG, dualstack_ipv6=both
-        )
+        sock = bound(listen, backlog=BACKLOG)
     sock.setblocking(False)
     return sock
 

@@ -13,6 +13,15 @@ from typing import Any
 
 from lbcontrol.transport.http2.polling import READ, WRITE, Poller
 
+MAPPED = "::ffff:"
+"""How an IPv6 socket writes an IPv4 address."""
+
+
+def host_of(name: object) -> str:
+    """Return the IP address of a socket's peer, of whichever family it is; empty for a Unix socket."""
+    return str(name[0]).removeprefix(MAPPED) if isinstance(name, tuple) else ""
+
+
 HIGH_WATER = 65_536
 """Unsent bytes above which the protocol is told to pause, unless it says another number."""
 

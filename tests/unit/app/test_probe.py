@@ -57,6 +57,18 @@ async def page(probe: Probe, path: str, method: str = "GET", data: bytes | None 
         return answer.status, await answer.text()
 
 
+async def test_both_families_reach_the_unspecified_address(state: State) -> None:
+    """As the manifests write it: the kubelet asks by the Pod's address, of whichever family that is."""
+    started = await serve_probe(Listen("::", 0), lambda: state.readiness, metrics=Metrics().render)
+    try:
+        for host in ("127.0.0.1", "[::1]"):
+            place = f"http://{host}:{started.listen.port}/livez"
+            async with aiohttp.ClientSession() as session, session.get(place) as answer:
+                assert answer.status == 200
+    finally:
+        await started.stop()
+
+
 async def test_live_says_ok_whatever_else_is_wrong(probe: Probe) -> None:
     """A process that answers is alive."""
     assert await page(probe, "/livez") == (200, "ok\n")

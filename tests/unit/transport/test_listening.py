@@ -12,7 +12,7 @@ import pytest
 
 from lbcontrol.model.errors import AccessError
 from lbcontrol.transport.holders import _command, tcp_holder, unix_holder
-from lbcontrol.transport.listening import FLAG, Listen, prepared, refused
+from lbcontrol.transport.listening import FLAG, Listen, bound, prepared, refused
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:0", "0.0.0.0:65535", "[::1]:18000", "unix:/run/admin.sock"])
@@ -28,6 +28,15 @@ def test_what_is_no_place_is_refused_with_what_to_write(text: str) -> None:
     """Names, missing ports and brackets in the wrong place."""
     with pytest.raises(ValueError, match="write "):
         Listen.parse(text)
+
+
+def test_every_address_is_that_of_ipv4_where_the_kernel_has_no_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node may be started without it, and the same manifest is good for it."""
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with bound(Listen("::", 0)) as sock:
+        assert sock.family == socket.AF_INET
+        with socket.create_connection(("127.0.0.1", sock.getsockname()[1]), timeout=5.0):
+            pass
 
 
 EVERY = str(ipaddress.IPv4Address(0))
