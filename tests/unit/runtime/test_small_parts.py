@@ -30,6 +30,7 @@ from lbcontrol.runtime.pauses import (
     SWITCH_INTERVAL,
     YOUNG,
     ShortPauses,
+    give_back,
     peak_bytes,
 )
 from lbcontrol.runtime.ports import Authorizer, Owner
@@ -149,6 +150,18 @@ async def test_selector_tells_the_meter() -> None:
     total = metrics.registry.get_sample_value("lbcontrol_event_loop_lag_seconds_sum")
     assert total is not None
     assert total >= 0.1 - PERIOD
+
+
+def test_free_memory_is_given_back_every_minute() -> None:
+    """What lies free between what is kept does not stay resident, on whatever C library."""
+    clock, times = FakeClock(), []
+    pauses = ShortPauses(clock, trim=lambda: times.append(clock.now()))
+    pauses.start()
+    clock.advance(LOOK_EVERY * 2)
+    pauses.stop()
+    clock.advance(LOOK_EVERY * 2)
+    assert [at - times[0] for at in times] == [0.0, LOOK_EVERY, 2 * LOOK_EVERY]
+    give_back()
 
 
 def test_short_pauses_are_in_force_until_stopped() -> None:
