@@ -20,8 +20,9 @@ from lbcontrol.frontends.xds.node import profile_of
 from lbcontrol.frontends.xds.nonces import Nonces
 from lbcontrol.frontends.xds.requests import Reader, Request, read_delta, read_sotw
 from lbcontrol.frontends.xds.responses import Responses, encode_delta, encode_sotw
-from lbcontrol.frontends.xds.stream import AdsStream, Shared, Variant
+from lbcontrol.frontends.xds.stream import AdsStream, Shared
 from lbcontrol.frontends.xds.ticks import SharedTick
+from lbcontrol.frontends.xds.variant import Variant
 from lbcontrol.runtime.metrics import Metrics
 from lbcontrol.runtime.ports import Authorizer, Method, Scheduler
 from lbcontrol.runtime.views import Views

@@ -7,15 +7,13 @@ then endpoints, listener and route, so that nothing is named before it was sent.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from lbcontrol.frontends.pace import Bucket
 from lbcontrol.frontends.status import OK, status_of
 from lbcontrol.frontends.xds.broadcast import Broadcast, is_plain, is_quiet
 from lbcontrol.frontends.xds.departures import Departures, wanted_by
-from lbcontrol.frontends.xds.introductions import Introductions
 from lbcontrol.frontends.xds.limits import (
     XdsLimits,
     check_count,
@@ -25,8 +23,8 @@ from lbcontrol.frontends.xds.limits import (
 from lbcontrol.frontends.xds.meter import Meter
 from lbcontrol.frontends.xds.nonces import NONE
 from lbcontrol.frontends.xds.parts import all_published
-from lbcontrol.frontends.xds.requests import Reader, Request
-from lbcontrol.frontends.xds.responses import Content, EncodeResponse, Responses
+from lbcontrol.frontends.xds.requests import Request
+from lbcontrol.frontends.xds.responses import Content, Responses
 from lbcontrol.frontends.xds.scope import Scope
 from lbcontrol.frontends.xds.subscription import (
     MADE_FOR_THE_NEW,
@@ -39,6 +37,7 @@ from lbcontrol.frontends.xds.subscription import (
 )
 from lbcontrol.frontends.xds.ticks import SharedTick
 from lbcontrol.frontends.xds.types import TYPE_URLS, TYPES
+from lbcontrol.frontends.xds.variant import Variant
 from lbcontrol.model.clients import ClientProfile, Peer
 from lbcontrol.model.errors import LbControlError
 from lbcontrol.model.rendering import Resource, ResourceType
@@ -48,45 +47,6 @@ from lbcontrol.runtime.views import ALL, Change, Views
 
 _LATER = (ResourceType.LISTENER, ResourceType.ROUTE)
 """What may still lead to a cluster that is to be removed."""
-
-
-class Judge(Protocol):
-    """Says what a request is about."""
-
-    def __call__(self, sub: Subscription, request: Request, *, first: bool) -> Verdict:
-        """Return the verdict; ``first`` on the first request of a type."""
-        ...
-
-
-class Subscribe(Protocol):
-    """Applies the names of a request."""
-
-    def __call__(self, sub: Subscription, request: Request, *, scope: Scope, said: Verdict) -> None:
-        """Change ``sub``; ``said`` is the request's verdict."""
-        ...
-
-
-class Compose(Protocol):
-    """Says what is sent next."""
-
-    def __call__(self, sub: Subscription, scope: Scope, *, hold: Hold) -> Draft | None:
-        """Return the next response of a type; ``hold`` says which removals are kept back."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """What differs between State of the World and Delta."""
-
-    read: Reader
-    introduced: Introductions
-    """Reads the first request of a stream."""
-    verdict: Judge
-    subscribe: Subscribe
-    draft: Compose
-    encode: EncodeResponse
-    asks_nothing: Callable[[Subscription, Request], bool]
-    """Whether a request changes nothing, so that it can be nothing but a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
