@@ -17,20 +17,29 @@ START_SECONDS = 20.0
 MODULE = "lbcontrol.app.demo"
 
 
-def free_ports(wanted: Sequence[int]) -> list[int]:
-    """Return a bindable loopback port for each wanted one: itself if it is free, else any."""
-    held, ports = [], []
-    for port in wanted:
-        sock = socket.socket()  # Held until all are chosen, so that no two are equal.
-        held.append(sock)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            sock.bind(("127.0.0.1", 0))
-        ports.append(int(sock.getsockname()[1]))
-    for sock in held:
-        sock.close()
-    return ports
+class Ports:
+    """Loopback ports that nobody else gets: a child may listen on one of them, also once more after it was killed."""
+
+    def __init__(self, wanted: Sequence[int]) -> None:
+        """Take each wanted port if it is free, else any."""
+        self._held = [_bound(port) for port in wanted]
+        self.numbers = [int(sock.getsockname()[1]) for sock in self._held]
+
+    def free(self) -> None:
+        """Let go of them."""
+        for sock in self._held:
+            sock.close()
+
+
+def _bound(port: int) -> socket.socket:
+    sock = socket.socket()
+    try:
+        sock.bind(("127.0.0.1", port))
+    except OSError:
+        sock.bind(("127.0.0.1", 0))
+    # Set only now, so that the port was free; from now on it may be listened on, and the system gives it to no client.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return sock
 
 
 class Child:

@@ -18,7 +18,7 @@ import grpc
 from lbcontrol.app.demo import plane
 from lbcontrol.app.demo.options import LETTERS, SERVICE, DemoOptions
 from lbcontrol.app.demo.picture import Picture, Tick
-from lbcontrol.app.demo.processes import START_SECONDS, Child, free_ports, python
+from lbcontrol.app.demo.processes import START_SECONDS, Child, Ports, python
 from lbcontrol.model.errors import LbControlError
 from lbcontrol.model.findings import Finding
 
@@ -73,7 +73,8 @@ class World:
     def __init__(self, options: DemoOptions) -> None:
         """Choose ports and a directory; nothing runs yet."""
         usual = [*PORTS, *(FIRST_BACKEND + number for number in range(len(LETTERS)))]
-        ports = free_ports(usual)
+        self._ports = Ports(usual)
+        ports = self._ports.numbers
         self.grpc, self.admin, self.probe = (f"127.0.0.1:{port}" for port in ports[:3])
         self.taken = tuple(port for port, ours in zip(usual, ports, strict=True) if port != ours)
         """Usual ports that somebody else has."""
@@ -224,4 +225,5 @@ class World:
         if self._plane is not None:
             ending.append(self._plane.end())
         await asyncio.gather(*ending)
+        self._ports.free()
         shutil.rmtree(self.home, ignore_errors=True)

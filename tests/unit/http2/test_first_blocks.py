@@ -26,7 +26,7 @@ def _blocks(peer: list[tuple[list[tuple[bytes, bytes]], int | None]]) -> list[by
     return made
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(peers=st.lists(PEER, min_size=1, max_size=6))
 def test_shared_first_blocks_change_nothing_of_what_is_decoded(
     peers: list[list[tuple[list[tuple[bytes, bytes]], int | None]]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterator
 from typing import get_type_hints
@@ -26,7 +27,7 @@ def world() -> Iterator[World]:
     made.wanted = {one.address: 0.5, other.address: 0.5}
     made.picture.add(Tick(10.0, {one.address: [5.0, 5.0, 5.0], other.address: [205.0]}, []))
     yield made
-    made.home.rmdir()
+    asyncio.run(made.close())
 
 
 def test_line_says_seen_and_wanted_and_state(world: World) -> None:
@@ -93,7 +94,7 @@ def test_picture_of_all_letters_fits_a_terminal_of_eighty_by_twenty_four() -> No
     world = World(DemoOptions(backends=len(LETTERS)))
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(screen(world, picked="a", happened=["10:00:00  " + "word " * 30] * 9, now=1.0))
-    world.home.rmdir()
+    asyncio.run(world.close())
     lines = console.export_text().rstrip("\n").split("\n")
     assert len(lines) <= 23
     assert max(map(len, lines)) <= 80
