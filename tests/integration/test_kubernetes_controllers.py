@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -17,6 +16,7 @@ from tests.support.kube import Kube, Object, namespace, service
 from tests.support.kube_source import noticed, running
 from tests.support.kubelet import add_node
 from tests.support.sinks import RecordingSink
+from tests.support.waiting import wait_until
 
 SECONDS = 60.0
 FOUR, SIX = "10.244.0.{}", "fd00::{}"
@@ -31,10 +31,7 @@ class Shop:
         self.kube, self.name = kube, name
         kube.apply(namespace(name))
         account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-        deadline = time.monotonic() + SECONDS
-        while not _is_there(kube, account):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)  # The API server has no event for what is not there.
+        wait_until(partial(_is_there, kube, account), "a service account", seconds=SECONDS)
 
     def pod(self, number: int, *, ready: bool = True, port: int = 50051) -> None:
         """Make a pod, with an address of each family, on a node in zone a."""

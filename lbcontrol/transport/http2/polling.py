@@ -11,6 +11,7 @@ import select
 from collections.abc import Iterator
 from typing import Protocol
 
+from lbcontrol.runtime.ports import Scheduler, Timer
 from lbcontrol.transport.supervised import Caught, attempt
 
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
@@ -46,9 +47,15 @@ class Watched(Protocol):
 class Poller:
     """Tells the owners of sockets when they are ready."""
 
-    def __init__(self, caught: Caught) -> None:
-        """Watch nothing yet; ``caught`` is told what an owner raises, which ends that one alone."""
+    def __init__(self, caught: Caught, scheduler: Scheduler) -> None:
+        """Watch nothing yet.
+
+        Args:
+            caught: Is told what an owner raises, which ends that one alone.
+            scheduler: By its time turns and rests are measured.
+        """
         self._caught = caught
+        self._scheduler = scheduler
         self._watched: dict[int, Watched] = {}
         self._at: Watched | None = None
         """Whose turn it is."""
@@ -57,7 +64,7 @@ class Poller:
         self._quiet_turns = 0
         """Turns in a row without an answer, none long after the one before."""
         self._served_at = 0.0
-        self._resting: asyncio.TimerHandle | None = None
+        self._resting: Timer | None = None
         self.has_written = False
         """Somebody was sent something since the last turn, and so may have been waiting for it."""
         self._loop.add_reader(self._epoll.fileno(), self._turn)
@@ -92,11 +99,11 @@ class Poller:
 
     def _turn(self) -> None:
         """Serve what is ready; after many turns without an answer rest first, so that more is."""
-        if self._quiet_turns < AT_ONCE or self._loop.time() - self._served_at > REST_SECONDS:
+        if self._quiet_turns < AT_ONCE or self._scheduler.now() - self._served_at > REST_SECONDS:
             self._serve_ready()
         else:
             self._loop.remove_reader(self._epoll.fileno())
-            self._resting = self._loop.call_later(REST_SECONDS, self._rested)
+            self._resting = self._scheduler.call_later(REST_SECONDS, self._rested)
 
     def _rested(self) -> None:
         self._resting = None
@@ -105,11 +112,11 @@ class Poller:
 
     def _serve_ready(self) -> None:
         """Serve while there is time; as long as anybody is answered, or not reached, nobody is kept waiting."""
-        began = self._loop.time()
+        began = self._scheduler.now()
         is_quiet = self._serve_until(began + TURN_SECONDS) and not self.has_written
         self.has_written = False
         self._quiet_turns = self._quiet_turns + 1 if is_quiet and began - self._served_at < 2 * REST_SECONDS else 0
-        self._served_at = self._loop.time()
+        self._served_at = self._scheduler.now()
 
     def _serve_until(self, end: float) -> bool:
         """Serve a few at a time, and those that were served again last; True when nobody is left."""
@@ -122,7 +129,7 @@ class Poller:
             self._at = None
             if len(found) < BETWEEN:
                 return True
-            if self._loop.time() >= end:
+            if self._scheduler.now() >= end:
                 return False
         return False
 

@@ -54,7 +54,7 @@ class Shared:
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         """Where every connection reads into: its bytes are copied out at once."""
         self._streams = streams
-        self._scheduler = scheduler
+        self.scheduler = scheduler
         self.now = scheduler.now
         """Monotonic seconds."""
         self.call_later = scheduler.call_later
@@ -71,7 +71,7 @@ class Shared:
     def start(self) -> None:
         """Begin to keep time; while nobody is connected there is nothing to look at."""
         self._due = self.now() + LOOK_SECONDS
-        self._timer = self._scheduler.call_later(LOOK_SECONDS, self._look) if self._slot_of else None
+        self._timer = self.scheduler.call_later(LOOK_SECONDS, self._look) if self._slot_of else None
 
     def stop(self) -> None:
         """Keep time no longer."""
@@ -152,7 +152,7 @@ class Server:
         self._shared = shared
         self._streams = streams
         self._secured = secured
-        self._poller = Poller(streams.caught)
+        self._poller = Poller(streams.caught, shared.scheduler)
         self._acceptor = Acceptor(
             sock,
             shared.seats,

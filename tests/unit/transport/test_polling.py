@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lbcontrol.transport.http2 import polling
-from lbcontrol.transport.http2.polling import READ, Poller
+from lbcontrol.runtime.clock import FakeClock
+from lbcontrol.transport.http2.polling import AT_ONCE, READ, REST_SECONDS, Poller
+
+SPACING = 0.001
+"""Seconds between two messages of a busy peer."""
 
 
 @dataclass(eq=False)
@@ -20,100 +23,113 @@ class Reading:
 
     poller: Poller
     ours: socket.socket
+    theirs: socket.socket
+    clock: FakeClock
     answers: bool = False
     times: list[float] = field(default_factory=list)
     """Of each reading."""
-    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ready(self, events: int) -> None:
         """Read."""
         del events
         self.ours.recv(100)
-        self.times.append(asyncio.get_running_loop().time())
-        self.news.set()
-        self.poller.has_written = self.answers
+        self.times.append(self.clock.now())
+        self.poller.has_written |= self.answers
 
     def abort(self) -> None:
         """Watch no longer."""
         self.poller.watch(self.ours.fileno(), self, events=0)
 
-
-@contextlib.contextmanager
-def watched(poller: Poller) -> Iterator[tuple[Reading, socket.socket]]:
-    """Watch one end of a pair of sockets."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        reading = Reading(poller, ours)
-        poller.watch(ours.fileno(), reading, events=READ)
-        yield reading, theirs
-        reading.abort()
+    async def said(self, *, after: float = SPACING) -> None:
+        """Let time pass, say something, and give the loop a turn to notice it and one to serve it."""
+        self.clock.advance(after)
+        self.theirs.send(b"x")
+        await turns()
 
 
-async def busy(reading: Reading, theirs: socket.socket) -> None:
-    """Say as much as is taken in at once: the first time is none of those that follow each other."""
-    for _ in range(polling.AT_ONCE + 1):
-        await said(reading, theirs)
+async def turns() -> None:
+    """Let the loop look at its sockets, and do what follows from it."""
+    for _ in range(4):
+        await asyncio.sleep(0)
 
 
-async def said(reading: Reading, theirs: socket.socket) -> None:
-    """Say something and wait until it was read."""
-    reading.news.clear()
-    theirs.send(b"x")
-    async with asyncio.timeout(4.0):
-        await reading.news.wait()
+@dataclass
+class Stage:
+    """A poller in virtual time."""
+
+    clock: FakeClock
+    poller: Poller
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[Reading]:
+        """Watch one end of a pair of sockets."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            reading = Reading(self.poller, ours, theirs, self.clock)
+            self.poller.watch(ours.fileno(), reading, events=READ)
+            yield reading
+            self.poller.stop()
 
 
 @pytest.fixture
-def rests(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Make rests long enough to be told from turns that follow each other; seconds."""
-    monkeypatch.setattr(polling, "REST_SECONDS", 0.3)
-    monkeypatch.setattr(polling, "AT_ONCE", 4)
-    return 0.3
+async def stage() -> Stage:
+    """A poller on the running loop."""
+    clock = FakeClock()
+    return Stage(clock, Poller(lambda error: pytest.fail(str(error)), clock))
 
 
-async def test_what_wants_no_answer_is_taken_in_together(rests: float) -> None:
-    """After a few quiet turns the next waits, and what comes meanwhile is served in the same one."""
-    poller = Poller(lambda error: pytest.fail(str(error)))
-    with watched(poller) as (first, to_first), watched(poller) as (second, to_second):
-        await busy(first, to_first)
-        before = first.times[-1]
-        to_second.send(b"x")
-        await said(first, to_first)
-        assert first.times[-1] - before > 0.9 * rests
-        assert second.times[-1] == pytest.approx(first.times[-1], abs=rests / 3)
-    poller.stop()
+async def busy(reading: Reading) -> None:
+    """Say as much as is taken in at once: the first time is none of those that follow each other."""
+    for _ in range(AT_ONCE + 1):
+        await reading.said()
+    assert len(reading.times) == AT_ONCE + 1
 
 
-async def test_who_is_answered_is_served_at_once(rests: float) -> None:
+async def test_what_wants_no_answer_is_taken_in_together(stage: Stage) -> None:
+    """After many quiet turns the next waits for a rest's end, and what comes meanwhile is served in the same one."""
+    with stage.watched() as first, stage.watched() as second:
+        await busy(first)
+        await first.said()
+        await second.said(after=REST_SECONDS / 2)
+        assert (len(first.times), second.times) == (AT_ONCE + 1, [])
+        stage.clock.advance(REST_SECONDS / 2)
+        assert first.times[-1] == second.times[-1] == stage.clock.now()
+
+
+async def test_who_is_answered_is_served_at_once(stage: Stage) -> None:
     """A dialogue is not held up, however long it goes on."""
-    poller = Poller(lambda error: pytest.fail(str(error)))
-    with watched(poller) as (reading, theirs):
+    with stage.watched() as reading:
         reading.answers = True
-        for _ in range(10 * polling.AT_ONCE):
-            await said(reading, theirs)
-        assert reading.times[-1] - reading.times[0] < 10 * rests  # With rests it were 36 of them.
-    poller.stop()
+        for number in range(10 * AT_ONCE):
+            await reading.said()
+            assert len(reading.times) == number + 1
 
 
-async def test_rare_messages_never_wait(rests: float) -> None:
+async def test_answer_begins_the_count_anew(stage: Stage) -> None:
+    """One that is sent between turns too, as those of unary calls are."""
+    with stage.watched() as reading:
+        for _ in range(4):
+            for _ in range(AT_ONCE - 1):
+                await reading.said()
+            stage.poller.has_written = True
+            before = len(reading.times)
+            await reading.said()
+            assert len(reading.times) == before + 1
+
+
+async def test_rare_messages_never_wait(stage: Stage) -> None:
     """The first one after a pause is served at once, whatever went before."""
-    poller = Poller(lambda error: pytest.fail(str(error)))
-    with watched(poller) as (reading, theirs):
-        await busy(reading, theirs)
-        await asyncio.sleep(1.2 * rests)
-        began = asyncio.get_running_loop().time()
-        await said(reading, theirs)
-        assert reading.times[-1] - began < rests / 2
-    poller.stop()
+    with stage.watched() as reading:
+        await busy(reading)
+        await reading.said(after=1.01 * REST_SECONDS)
+        assert reading.times[-1] == stage.clock.now()
 
 
-async def test_poller_that_is_stopped_at_rest_leaves_nothing(rests: float) -> None:
+async def test_poller_that_is_stopped_at_rest_leaves_nothing(stage: Stage) -> None:
     """The rest's end finds nothing to serve."""
-    poller = Poller(lambda error: pytest.fail(str(error)))
-    with watched(poller) as (reading, theirs):
-        await busy(reading, theirs)
-        theirs.send(b"x")
-        await asyncio.sleep(rests / 3)
-        poller.stop()
-        await asyncio.sleep(rests)
-        assert len(reading.times) == polling.AT_ONCE + 1
+    with stage.watched() as reading:
+        await busy(reading)
+        await reading.said()
+        stage.poller.stop()
+        stage.clock.advance(2 * REST_SECONDS)
+        assert len(reading.times) == AT_ONCE + 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from lbcontrol.runtime.clock import LoopScheduler
 from lbcontrol.transport.http2 import polling
 from lbcontrol.transport.http2.polling import READ, Poller
 from lbcontrol.transport.http2.sockets import SocketTransport
@@ -84,11 +85,16 @@ class Stage:
             transport.abort()
 
 
+def clock() -> LoopScheduler:
+    """The running loop's time."""
+    return LoopScheduler(asyncio.get_running_loop())
+
+
 @pytest.fixture
 async def stage() -> Stage:
     """A poller on the running loop."""
     errors: list[Exception] = []
-    return Stage(Poller(errors.append), errors)
+    return Stage(Poller(errors.append, clock()), errors)
 
 
 async def _heard(protocol: Spoken, word: str) -> None:
@@ -224,7 +230,7 @@ async def test_turn_ends_when_its_time_is_up_and_goes_on_in_the_next(monkeypatch
     """Many new clients at once hold up nobody else for long, and each of them is served."""
     monkeypatch.setattr(polling, "TURN_SECONDS", 0.0)
     served: list[int] = []
-    poller = Poller(lambda error: pytest.fail(str(error)))
+    poller = Poller(lambda error: pytest.fail(str(error)), clock())
     with contextlib.ExitStack() as stack:
         for _ in range(3 * polling.BETWEEN):
             ours, theirs = (stack.enter_context(sock) for sock in socket.socketpair())
@@ -241,7 +247,7 @@ async def test_turn_ends_when_its_time_is_up_and_goes_on_in_the_next(monkeypatch
 async def test_sockets_that_are_always_ready_do_not_keep_the_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Peers that send without end fill turn after turn: whoever comes last is served all the same."""
     monkeypatch.setattr(polling, "TURN_SECONDS", 0.0)
-    poller = Poller(lambda error: pytest.fail(str(error)))
+    poller = Poller(lambda error: pytest.fail(str(error)), clock())
     with contextlib.ExitStack() as stack:
         last: list[int] = []
         for number in range(3 * polling.BETWEEN + 1):
